@@ -1,0 +1,1 @@
+"""PanteraS gateway: services in containers by name, from everywhere, always fresh."""

@@ -1,0 +1,146 @@
+"""Commands, one function each. Imports lazily, so that each starts fast; the only module that imports the
+reactor."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from panteras_dns.config import DEFAULT_FILE, Config, ConfigError, Endpoint, endpoint, load
+
+PROBLEM, USAGE, UNKNOWN = 1, 2, 3  # exit statuses beside 0
+
+
+class _EndpointType(click.ParamType):
+    name = "ADDR[:PORT]"
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Endpoint:
+        if isinstance(value, Endpoint):
+            return value
+        try:
+            return endpoint(value, self._port)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="panteras-gateway")
+def main() -> None:
+    """The DNS and access gateway of docker hosts that run Consul.
+
+    \b
+    sudo panteras serve                      answer on port 53 of this host
+    panteras serve --demo                    try it: no root, no Consul, no configuration
+    panteras query python1.service.consul    ask it, and see who answered
+    """
+
+
+def _fail(problem: ConfigError) -> None:
+    for line in problem.errors:
+        click.echo(f"panteras: {line}", err=True)
+    sys.exit(USAGE)
+
+
+def _reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor
+
+
+def _config(file: Path | None) -> Config:
+    chosen = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    return load(chosen) if chosen else Config()
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@main.command()
+@click.option("--config", "file", type=_FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
+@click.option("--listen", type=_EndpointType(53), multiple=True, help="where clients knock  [default: *:53]")
+@click.option("--consul", type=_EndpointType(8600), multiple=True, help="Consul agents  [default: 127.0.0.1:8600]")
+@click.option("--upstream", type=_EndpointType(53), multiple=True, help="for all other names  [default: resolv.conf]")
+@click.option("--workers", type=click.IntRange(1, 256), help="processes that share the port  [default: 1]")
+@click.option("--user", help="account to run as once the ports are bound  [default: panteras or nobody]")
+@click.option("--demo", is_flag=True, help="a sample catalogue on 127.0.0.1:5353; no root, no Consul")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error"]), default="info", show_default=True)
+def serve(**options: Any) -> None:
+    """Answer DNS: Consul's names from Consul, never cached, everything else from upstream.
+
+    \b
+    sudo panteras serve
+    sudo panteras serve --consul 10.0.0.1:8600 --upstream 9.9.9.9
+    panteras serve --listen 127.0.0.1:5300 --config ./panteras.toml
+
+    SIGHUP reads the configuration again; SIGTERM stops within a second.
+    """
+    from panteras_dns.serve import run
+
+    def load_config() -> Config:
+        return _config(options["file"])
+
+    try:
+        sys.exit(run(load_config, options, _reactor))
+    except ConfigError as problem:
+        _fail(problem)
+
+
+@main.command()
+@click.option("--config", "file", type=_FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
+def check(file: Path | None) -> None:
+    """Validate a configuration and print the routes that follow from it.
+
+    \b
+    panteras check --config ./panteras.toml
+    """
+    from panteras_dns.app import static_records
+
+    try:
+        config = _config(file)
+        static_records(config)
+    except ConfigError as problem:
+        _fail(problem)
+        return
+    config = config.with_defaults()
+    click.echo(f"listen   {', '.join(map(str, config.dns.listen))}  allow {', '.join(config.dns.allow)}")
+    for route in config.route:
+        servers = ", ".join(map(str, route.servers))
+        cached = "cached" if route.cached else "never cached"
+        click.echo(f"route    {', '.join(route.domains)} -> {servers}  {route.kind}, {cached}, {route.policy}")
+    for record in config.record:
+        click.echo(f"record   {record.name} {record.type} {record.data}")
+    click.echo("ok")
+
+
+@main.command()
+@click.argument("name")
+@click.argument("kind", metavar="[TYPE]", default="A")
+@click.option("--server", type=_EndpointType(53), default="127.0.0.1:53", show_default=True)
+@click.option("--tcp", is_flag=True, help="ask over TCP")
+@click.option("--timeout", type=float, default=5.0, show_default=True, help="seconds to wait")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
+def query(name: str, kind: str, server: Endpoint, tcp: bool, timeout: float, as_json: bool) -> None:
+    """Ask a running server, and see the route, the server that answered and the time.
+
+    \b
+    panteras query python1.service.consul
+    panteras query python1.service.consul SRV --server 127.0.0.1:5353
+    """
+    from panteras_dns.query import Unanswered, look_up
+
+    try:
+        found = look_up(name, kind, server, tcp, timeout)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+    except Unanswered as problem:
+        click.echo(f"panteras: {problem}", err=True)
+        sys.exit(UNKNOWN)
+    click.echo(found.as_json() if as_json else found.as_text())
+    sys.exit(0 if found.rcode == "NOERROR" else PROBLEM)
+
+

@@ -1,0 +1,77 @@
+"""The addresses of this machine, the networks behind them, and who holds a port.
+
+Reads what the kernel says at the moment (psutil); keeps nothing.
+"""
+
+import ipaddress
+import socket
+from pathlib import Path
+
+import psutil
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+def addresses() -> list[str]:
+    """Every IPv4 and IPv6 address of every interface, link-local ones with their `%interface`."""
+    return [found.address for found in _found()]
+
+
+def networks() -> list[Network]:
+    """Loopback and the networks this machine is directly attached to, docker's bridges among them."""
+    own: list[Network] = list(_LOOPBACK)
+    for found in _found():
+        try:
+            mask = found.netmask or ("32" if found.family == socket.AF_INET else "128")
+            prefix = _prefix(mask)
+            own.append(ipaddress.ip_network(f"{found.address.split('%')[0]}/{prefix}", strict=False))
+        except ValueError:
+            continue
+    return list(dict.fromkeys(own))
+
+
+def _prefix(mask: str) -> str:
+    if ":" not in mask:
+        return mask
+    return str(bin(int(ipaddress.IPv6Address(mask))).count("1"))
+
+
+def _found() -> list["psutil._common.snicaddr"]:
+    inet = (socket.AF_INET, socket.AF_INET6)
+    return [one for many in psutil.net_if_addrs().values() for one in many if one.family in inet]
+
+
+def holder(host: str, port: int, kind: int) -> str:
+    """Who listens there: `dnsmasq (pid 412, dnsmasq.service)`, or `another program` when that can't be seen."""
+    wanted = "udp" if kind == socket.SOCK_DGRAM else "tcp"
+    try:
+        found = psutil.net_connections(wanted)
+    except (psutil.Error, OSError):
+        found = []
+    for connection in found:
+        if connection.laddr and connection.laddr.port == port and connection.laddr.ip in (host, "0.0.0.0", "::"):  # noqa: S104
+            if wanted == "tcp" and connection.status != psutil.CONN_LISTEN:
+                continue
+            if connection.pid:
+                return _described(connection.pid)
+    return "another program (run as root to see which)"
+
+
+def _described(pid: int) -> str:
+    try:
+        name = psutil.Process(pid).name()
+    except psutil.Error:
+        name = "a program"
+    unit = _unit(pid)
+    return f"{name} (pid {pid}{', ' + unit if unit else ''})"
+
+
+def _unit(pid: int) -> str:
+    try:
+        groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    last = groups.strip().rpartition("/")[2]
+    return last if last.endswith(".service") else ""

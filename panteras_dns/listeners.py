@@ -1,0 +1,216 @@
+"""Where clients knock: UDP and TCP, one socket each for every address.
+
+One socket an address, never the wildcard: replies leave from the address that was asked, and an address held
+by another resolver is only that address. Knows packets and connections; what they mean is the forwarder's.
+"""
+
+import socket
+from collections import Counter
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from twisted.internet import protocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReadDescriptor
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from panteras_dns import batch
+from panteras_dns.exchange import Post
+from panteras_dns.forwarder import Forwarder
+from panteras_dns.wire import frame, unframe
+
+log = Logger()
+
+
+@implementer(IReadDescriptor)
+class UdpListener:
+    """One UDP socket. Answers of a turn leave together."""
+
+    def __init__(self, sock: socket.socket, forwarder: Forwarder, post: Post) -> None:
+        self.sock = sock
+        self.out: list[tuple[bytes, Any]] = []
+        self.queries = 0
+        self._host = batch.HOST[sock.family]
+        self._forwarder = forwarder
+        self._post = post
+        self._handle = batch.handle(sock)
+        post.boxes.append(self)
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def logPrefix(self) -> str:
+        return "udp"
+
+    def doRead(self) -> None:
+        now = monotonic()
+        try:
+            datagrams = batch.receive(self._handle)
+        except OSError:
+            return
+        handle, host, reply = self._forwarder.handle, self._host, self.out.append
+        self.queries += len(datagrams)
+        for packet, client in datagrams:
+            try:
+                handle(packet, client, client[host], reply, now)
+            except Exception:
+                # Must not reach the reactor: it would stop listening.
+                log.failure("a bug: a query was not understood")
+        self._post.flush()
+
+    def flush(self) -> None:
+        batch.send(self._handle, self.out)
+        self.out.clear()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Nothing to do: whoever removed the reader closes the socket."""
+
+    def close(self) -> None:
+        self._post.boxes.remove(self)
+        self.sock.close()
+
+
+@dataclass(frozen=True)
+class TcpBounds:
+    """How much of us TCP clients may have (RFC 7766 10, RFC 9210 4.5)."""
+
+    connections: int = 1000
+    per_client: int = 100
+    in_flight: int = 100  # questions of one connection; it is not read while it has as many
+    idle: float = 10.0  # seconds without a whole message, or with a client that takes no answers
+
+
+class TcpListener(protocol.ServerFactory):
+    """The connections of one listening socket."""
+
+    noisy = False
+
+    def __init__(self, forwarder: Forwarder, post: Post, bounds: TcpBounds = TcpBounds()) -> None:  # noqa: B008
+        self.forwarder = forwarder
+        self.post = post
+        self.bounds = bounds
+        self.connections: dict[Connection, None] = {}
+        self.per_client: Counter[str] = Counter()
+        self.turned_away = self.cut = self.queries = 0
+
+    def buildProtocol(self, addr: Any) -> "Connection | None":
+        crowded = self.per_client[addr.host] >= self.bounds.per_client
+        if crowded or len(self.connections) >= self.bounds.connections:
+            self.turned_away += 1
+            return None
+        return Connection(self, addr.host)
+
+    def sweep(self, now: float) -> None:
+        """Cut those that are silent, or take no answers, for too long."""
+        for connection in list(self.connections):
+            if now - connection.moved > self.bounds.idle and (connection.stuck or not connection.open):
+                self.cut += 1
+                connection.transport.abortConnection()  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        for connection in list(self.connections):
+            connection.transport.loseConnection()  # type: ignore[union-attr]
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class Connection(protocol.Protocol):
+    """One client's connection: many questions, answered in the order in which answers come."""
+
+    def __init__(self, listener: TcpListener, host: str) -> None:
+        self._listener = listener
+        self._host = host
+        self._buffer = bytearray()
+        self._no_more = False
+        self._reading = False
+        self.open = 0  # questions without an answer yet
+        self.stuck = False
+        self.moved = monotonic()
+
+    def connectionMade(self) -> None:
+        self._listener.connections[self] = None
+        self._listener.per_client[self._host] += 1
+        self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
+        self.transport.registerProducer(self, True)  # type: ignore[union-attr]
+
+    def dataReceived(self, data: bytes) -> None:
+        self._buffer += data
+        self._read_on()
+        self._listener.post.flush()
+
+    def _read_on(self) -> None:
+        # A loop, not a call from answer(): answers from cache come at once, and a long pipeline of
+        # them must not become as deep a stack (CVE-2025-30193).
+        self._reading = True
+        while packets := unframe(self._buffer, self._listener.bounds.in_flight - self.open):
+            self.moved = monotonic()  # a whole message: single bytes keep nothing alive (RFC 7766 6.2.3)
+            for packet in packets:
+                self._ask(packet)
+        self._reading = False
+        self._breathe()
+
+    def _ask(self, packet: bytes) -> None:
+        self._listener.queries += 1
+        self.open += 1
+        try:
+            answered = self._listener.forwarder.handle_tcp(packet, self, self._host, _reply, self.moved)
+        except Exception:
+            log.failure("a bug: a query was not understood")
+            answered = False
+        if not answered:
+            self.open -= 1
+
+    def answer(self, packet: bytes) -> None:
+        self.open -= 1
+        if not self.connected:
+            return
+        self.moved = monotonic()
+        self.transport.write(frame(packet))  # type: ignore[union-attr]
+        if not self._reading:
+            self._read_on()
+
+    def _breathe(self) -> None:
+        """Read on only while few questions are open and the client takes its answers."""
+        transport: Any = self.transport
+        if self._no_more:
+            if not self.open:
+                transport.loseConnection()
+        elif self.stuck or self.open >= self._listener.bounds.in_flight:
+            transport.pauseProducing()
+        else:
+            transport.resumeProducing()
+
+    # The client does not take its answers (IPushProducer).
+
+    def pauseProducing(self) -> None:
+        self.stuck = True
+        self.moved = monotonic()
+        self._breathe()
+
+    def resumeProducing(self) -> None:
+        self.stuck = False
+        self._breathe()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; connectionLost says so too."""
+
+    # A client that has asked all it wants still wants its answers.
+
+    def readConnectionLost(self) -> None:
+        self._no_more = True
+        self._breathe()
+
+    def writeConnectionLost(self) -> None:
+        self.transport.loseConnection()  # type: ignore[union-attr]
+
+    def connectionLost(self, reason: Any = protocol.connectionDone) -> None:
+        if self in self._listener.connections:
+            del self._listener.connections[self]
+            self._listener.per_client[self._host] -= 1
+            if not self._listener.per_client[self._host]:
+                del self._listener.per_client[self._host]
+
+
+def _reply(answer: tuple[bytes, Connection]) -> None:
+    packet, connection = answer
+    connection.answer(packet)

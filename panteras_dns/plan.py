@@ -1,0 +1,185 @@
+"""What to do with a query, decided from its bytes alone, and remembered.
+
+Same bytes, same plan: the fast path is one dict lookup. A plan is no cached answer: a Consul name is still
+asked for every time. Plans belong to one set of tables and go with it when configuration changes.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from panteras_dns.cache import cache_key
+from panteras_dns.records import Records
+from panteras_dns.repair import Repairer
+from panteras_dns.routes import Route, Routes
+from panteras_dns.wire import (
+    AD,
+    BADVERS,
+    DO,
+    ECS,
+    FORMERR,
+    IN,
+    NOTIMP,
+    NXDOMAIN,
+    OPCODE,
+    OUR_UDP,
+    QR,
+    REFUSED,
+    SMALLEST_UDP,
+    Edns,
+    Malformed,
+    Query,
+    ask,
+    bare_error,
+    dress,
+    error,
+    read_query,
+)
+
+TELL = 65313  # EDNS option (RFC 6891 local use): "say which route and server answered" (`panteras query`)
+FROM_CONSUL = 65467  # the largest EDNS size Consul honours
+
+_ENOUGH_REPLIES = 16  # finished replies a plan remembers: Consul shuffles, four instances have 24 orders
+_SMALL_REPLY = 2048  # and only those that cost little memory
+
+_TRANSFERS = (251, 252)  # IXFR, AXFR
+_PROHIBITED, _NOT_SUPPORTED, _BLOCKED = 18, 21, 15  # extended errors (RFC 8914)
+
+
+class Plan:
+    """Either *answer*, ready-made, or a *query* to send along a *route* as *packet*.
+
+    `fate` says in a word what becomes of the query, `asked` how often it came: metrics are made of both.
+
+    `ready` is the reply from cache as this client takes it, good until `ready_until` (seconds, monotonic).
+    `finished` remembers *finish*: reply bytes after the id -> what this client gets.
+    """
+
+    __slots__ = ("answer", "asked", "fate", "finished", "key", "limit", "packet", "query", "ready", "ready_until", "route", "tells")
+
+    def __init__(self, fate: str, query: Query | None = None, answer: bytes | None = None) -> None:
+        self.fate = fate
+        self.query = query
+        self.answer = answer
+        self.asked = 0
+        self.route: Route | None = None
+        self.key: bytes | None = None
+        self.packet = b""
+        self.limit = SMALLEST_UDP
+        self.tells = False
+        self.ready = b""
+        self.ready_until = 0.0
+        self.finished: dict[bytes, bytes] = {}
+
+    def remember(self, body: bytes, finished: bytes) -> None:
+        """Keep the result of *finish* for a reply that is likely to come again."""
+        if len(body) <= _SMALL_REPLY and not self.tells:
+            if len(self.finished) >= _ENOUGH_REPLIES:
+                self.finished.clear()
+            self.finished[body] = finished
+
+
+@dataclass
+class Tables:
+    """Everything a plan depends on. Never changed, only replaced."""
+
+    routes: Routes
+    records: Records = field(default_factory=Records)
+    special: Records = field(default_factory=Records)  # RFC 6761 and its kin, below any route but the root
+    repairers: dict[str, Repairer] = field(default_factory=dict)  # by name of the Consul route
+    fence: bool = True
+    udp_size: int = OUR_UDP
+
+
+class Planner:
+    """Makes plans and remembers them, in two generations of *most* each: when the young one is full it
+    becomes the old one, and the old one, with all that was not asked since, is forgotten."""
+
+    def __init__(self, tables: Tables, limit: int | None = None, most: int = 4096) -> None:
+        self.tables = tables
+        self.young: dict[bytes, Plan] = {}
+        self._old: dict[bytes, Plan] = {}
+        self._limit = limit
+        self._most = most
+        self._tally: Counter[tuple[str, int]] = Counter()
+
+    def plan(self, body: bytes) -> Plan | None:
+        """The plan for a query (without its id), or None for what is not to be answered at all."""
+        plan = self._old.pop(body, None) or self._make(body)
+        if plan is None:
+            return None
+        if len(self.young) >= self._most:
+            _count(self._old, self._tally)
+            self._old = self.young.copy()
+            self.young.clear()  # the same dict: the fast path holds its get()
+        self.young[body] = plan
+        return plan
+
+    def tally(self) -> Counter[tuple[str, int]]:
+        """(fate, type) -> queries so far."""
+        total = self._tally.copy()
+        _count(self.young, total)
+        _count(self._old, total)
+        return total
+
+    def _make(self, body: bytes) -> Plan | None:
+        flags = int.from_bytes(body[:2], "big")
+        if len(body) < 10 or flags & QR:  # RFC 5625 6.3: not even a header, or somebody's reply
+            return None
+        if flags & OPCODE:
+            return Plan("notimp", answer=bare_error(body, NOTIMP))
+        try:
+            query = read_query(body)
+        except Malformed:
+            return Plan("formerr", answer=bare_error(body, FORMERR))
+        if query.edns and query.edns.version:
+            return Plan("badvers", query, error(query, BADVERS))
+        if query.type in _TRANSFERS:
+            reason = (_NOT_SUPPORTED, "zone transfers are not served here")
+            return Plan("transfer", query, error(query, REFUSED, reason))
+        limit = self._limit or min(query.edns.size if query.edns else SMALLEST_UDP, self.tables.udp_size)
+        plan = self._answered_here(query, limit) or self._sent_on(query)
+        plan.limit = limit
+        plan.tells = query.edns is not None and query.edns.option(TELL) is not None
+        if query.signed and plan.route:
+            plan.packet = body
+        return plan
+
+    def _answered_here(self, query: Query, limit: int) -> Plan | None:
+        tables = self.tables
+        route = tables.routes.match(query.name)
+        found, fate = tables.records.find(query), "record"
+        if not found and (route is None or route.domains == (b"\0",)):
+            found, fate = tables.special.find(query), "special"
+        if not found and route and route.consul and query.cls == IN:
+            found, fate = tables.repairers[route.name].foreign(query), "foreign"
+        if not found:
+            return None
+        told = ((TELL, f"{fate}\there".encode()),) if query.edns and query.edns.option(TELL) is not None else ()
+        return Plan(fate, query, dress(query, found, limit, told))
+
+    def _sent_on(self, query: Query) -> Plan:
+        tables = self.tables
+        route = tables.routes.match(query.name)
+        if route is None:
+            return Plan("unrouted", query, error(query, REFUSED, (_PROHIBITED, "no route for this name")))
+        if not route.consul and tables.fence and tables.routes.fenced(query.name):
+            text = "a Consul name with a search suffix behind it: it does not leave this host"
+            return Plan("fenced", query, error(query, NXDOMAIN, (_BLOCKED, text)))
+        plan = Plan(route.name, query)
+        plan.route = route
+        if route.consul:
+            # The client's subnet is passed on (consul PR#4647), never added. The large size brings
+            # every instance, whatever the client takes.
+            subnet = query.edns.option(ECS) if query.edns else None
+            options = ((ECS, subnet),) if subnet is not None else ()
+            plan.packet = ask(query, Edns(size=FROM_CONSUL, options=options))
+        else:
+            plan.packet = ask(query, Edns(flags=DO if query.wants_dnssec else 0), AD)
+        if route.cached and not query.signed and query.cls == IN:
+            plan.key = cache_key(query)
+        return plan
+
+
+def _count(plans: dict[bytes, Plan], total: Counter[tuple[str, int]]) -> None:
+    for plan in plans.values():
+        total[plan.fate, plan.query.type if plan.query else 0] += plan.asked

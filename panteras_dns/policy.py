@@ -1,0 +1,69 @@
+"""May this client ask, and how fast: one verdict a query.
+
+An access list of networks and a token bucket per client, kept as the time at which the bucket would be full
+again (GCRA: one number, and a client whose time has passed can be forgotten). Clients are kept up to `most`;
+when full, those whose buckets are full go first, then all: a flood of addresses costs memory to nobody.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Host = bytes | str
+
+ADMITTED, REFUSED, LIMITED = range(3)
+
+_MOST = 20_000
+
+
+class Policy:
+    """Networks that may ask, and how many queries a second each client outside loopback may send."""
+
+    def __init__(self, allowed: Iterable[Network], rate: float = 5_000, burst: float = 10_000) -> None:
+        self._allowed = tuple(allowed)
+        self._cost = 1 / rate if rate else 0.0
+        self._slack = burst * self._cost
+        self._clients: dict[Host, list[float]] = {}
+        self._denied: set[Host] = set()
+        self.refused = 0
+        self.limited = 0
+
+    def verdict(self, host: Host, now: float) -> int:
+        """ADMITTED, REFUSED (not on the list) or LIMITED (too fast). *host* as batch hands it over."""
+        client = self._clients.get(host)
+        if client is None:
+            return self._meet(host, now)
+        full_at = client[0]
+        if full_at < now:
+            client[0] = now + client[1]
+        elif full_at - now <= self._slack:
+            client[0] = full_at + client[1]
+        else:
+            self.limited += 1
+            return LIMITED
+        return ADMITTED
+
+    def _meet(self, host: Host, now: float) -> int:
+        if host in self._denied:
+            self.refused += 1
+            return REFUSED
+        address = ipaddress.ip_address(host)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        if len(self._denied) >= _MOST:
+            self._denied.clear()
+        if not any(address in network for network in self._allowed if network.version == address.version):
+            self._denied.add(host)
+            self.refused += 1
+            return REFUSED
+        if len(self._clients) >= _MOST:
+            self._forget(now)
+        # Loopback can't be spoofed from outside, and is the host itself.
+        cost = 0.0 if address.is_loopback else self._cost
+        self._clients[host] = [now + cost, cost]
+        return ADMITTED
+
+    def _forget(self, now: float) -> None:
+        self._clients = {host: client for host, client in self._clients.items() if client[0] > now}
+        if len(self._clients) >= _MOST:
+            self._clients.clear()

@@ -1,0 +1,86 @@
+"""What this process is to the system: its user, its capabilities, systemd, its file descriptors.
+
+Start-up order: bind ports, drop privileges, read the rest. One capability outlives the drop, to bind port 53 on
+addresses that appear later (docker's bridges).
+"""
+
+import contextlib
+import ctypes
+import os
+import pwd
+import resource
+import socket
+
+from panteras_dns.config import ConfigError
+
+_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS = 1, 8, 38
+_CAP_NET_BIND_SERVICE = 10
+_CAPABILITY_VERSION_3 = 0x20080522
+_UNPRIVILEGED = ("panteras", "nobody")
+_FIRST_PASSED = 3  # sd_listen_fds(3)
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def account(name: str) -> pwd.struct_passwd | None:
+    """The account to become: *name*, or an unprivileged default; None when there is nothing to drop."""
+    if os.geteuid() != 0 or name == "root":
+        return None
+    for candidate in (name,) if name else _UNPRIVILEGED:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(candidate)
+    raise ConfigError([f"dns.user: no such account: {name or ' or '.join(_UNPRIVILEGED)!r}"])
+
+
+def drop(user: pwd.struct_passwd | None) -> None:
+    """Become *user* for good; of all privileges only the binding of low ports is kept."""
+    if user is not None:
+        _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        os.setgroups([])
+        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+        _keep_only(1 << _CAP_NET_BIND_SERVICE)
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _keep_only(capabilities: int) -> None:
+    """capset(2); where the capability is not ours (a container without it) none is kept."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    for wanted in (capabilities, 0):
+        data = (ctypes.c_uint32 * 6)(wanted, wanted, 0, 0, 0, 0)
+        if _libc.capset(ctypes.byref(header), ctypes.byref(data)) == 0:
+            return
+
+
+def raise_file_limit() -> None:
+    """As many descriptors as we may have: questions and connections take one each."""
+    with contextlib.suppress(ValueError, OSError):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Have the kernel send that signal when the parent process ends, however it ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing happens when it did not start us."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.connect("\0" + path[1:] if path.startswith("@") else path)
+        sock.send(state.encode())
+
+
+def passed_sockets() -> list[socket.socket]:
+    """The sockets systemd bound for us (socket activation); asked once, then forgotten."""
+    count = os.environ.pop("LISTEN_FDS", "")
+    if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or not count.isdigit():
+        return []
+    found = [socket.socket(fileno=number) for number in range(_FIRST_PASSED, _FIRST_PASSED + int(count))]
+    for sock in found:
+        sock.setblocking(False)
+        os.set_inheritable(sock.fileno(), False)
+    return [sock for sock in found if sock.family in (socket.AF_INET, socket.AF_INET6)]

@@ -1,0 +1,118 @@
+"""Binds what clients knock at: a UDP and a TCP socket for every address.
+
+Says which address could not be had, who holds it, and what to do about it. Knows no reactor.
+"""
+
+import errno
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from panteras_dns.config import Endpoint
+from panteras_dns.interfaces import addresses, holder
+
+_RECEIVE_BUFFER = 4 << 20  # bytes: a burst must fit while another turn of the reactor ends
+_BACKLOG = 512
+
+
+@dataclass(frozen=True)
+class Taken(Exception):  # noqa: N818  a state of affairs
+    """A port that somebody else holds."""
+
+    endpoint: Endpoint
+    who: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.endpoint} is held by {self.who}: stop it, or listen elsewhere with "
+            f"--listen ADDR[:PORT] or dns.listen"
+        )
+
+
+@dataclass
+class Pair:
+    """The two sockets of one address; None where only the other was handed over."""
+
+    udp: socket.socket | None
+    tcp: socket.socket | None
+
+    def close(self) -> None:
+        for sock in (self.udp, self.tcp):
+            if sock is not None:
+                sock.close()
+
+
+def expand(listen: Iterable[Endpoint]) -> dict[Endpoint, bool]:
+    """The endpoints to bind; True for those that were named, False for those that `*` brought."""
+    wanted: dict[Endpoint, bool] = {}
+    for endpoint in listen:
+        if endpoint.host in ("*", "0.0.0.0", "::"):  # noqa: S104  never the wildcard itself
+            own = [one for one in addresses() if endpoint.host == "*" or (":" in one) == (":" in endpoint.host)]
+            for address in own:
+                wanted.setdefault(Endpoint(address, endpoint.port), False)
+        else:
+            wanted[endpoint] = True
+    return wanted
+
+
+def bind(endpoint: Endpoint, shared: bool = False, sole: bool = True) -> Pair:
+    """Bind both sockets. *shared* with other workers; *sole* makes sure that nobody else is there.
+
+    `Taken` when somebody else is, OSError for an address that is not (yet) ours.
+    """
+    if shared and sole:
+        bind(endpoint).close()  # SO_REUSEPORT would let us share with a stranger of the same uid
+    udp = _bound(endpoint, socket.SOCK_DGRAM, shared)
+    try:
+        tcp = _bound(_with_port_of(endpoint, udp), socket.SOCK_STREAM, shared)
+    except BaseException:
+        udp.close()
+        raise
+    return Pair(udp, tcp)
+
+
+def _with_port_of(endpoint: Endpoint, sock: socket.socket) -> Endpoint:
+    return Endpoint(endpoint.host, sock.getsockname()[1])  # port 0 in tests: the same for both
+
+
+def _bound(endpoint: Endpoint, kind: int, shared: bool) -> socket.socket:
+    family, _, _, _, where = socket.getaddrinfo(
+        endpoint.host, endpoint.port, type=kind, flags=socket.AI_NUMERICHOST
+    )[0]
+    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(where)
+        if kind == socket.SOCK_STREAM:
+            sock.listen(_BACKLOG)
+    except OSError as problem:
+        sock.close()
+        if problem.errno == errno.EADDRINUSE:
+            raise Taken(endpoint, holder(endpoint.host, endpoint.port, kind)) from None
+        raise
+    return sock
+
+
+def endpoint_of(sock: socket.socket) -> Endpoint:
+    """Where a bound socket listens."""
+    host, port = sock.getsockname()[:2]
+    return Endpoint(host, port)
+
+
+def paired(sockets: Iterable[socket.socket]) -> dict[Endpoint, Pair]:
+    """Sockets that were handed over, by where they listen."""
+    found: dict[Endpoint, Pair] = {}
+    for sock in sockets:
+        pair = found.setdefault(endpoint_of(sock), Pair(None, None))
+        if sock.type == socket.SOCK_DGRAM:
+            pair.udp = sock
+        else:
+            pair.tcp = sock
+    return found

@@ -1,0 +1,413 @@
+"""The DNS message as bytes: read a query, read a reply, build an answer, unframe TCP.
+
+Refuses to know routes, caches and sockets. A *body* is a message without its two id bytes, since almost
+everything we do depends on those bytes alone: flags at 0, counts at 2, 4, 6, 8, question at 10; a
+compression pointer counts from the id, so its target lies two bytes lower. Any bytes give a result or
+`Malformed`, in time linear in their number: pointers only go backwards, within a budget of hops.
+"""
+
+import struct
+from dataclasses import dataclass
+
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
+A, NS, CNAME, SOA, PTR, TXT, AAAA, SRV, OPT = 1, 2, 5, 6, 12, 16, 28, 33, 41
+TSIG, ANY = 250, 255
+IN = 1
+
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
+OPCODE, RCODE = 0x7800, 0x000F
+DO = 0x8000  # in the flags of an OPT record
+
+ECS, COOKIE, EDE = 8, 10, 15  # EDNS option codes
+
+SMALLEST_UDP = 512  # RFC 1035 2.3.4: what every client takes
+OUR_UDP = 1232  # what crosses any path unfragmented (DNS flag day 2020)
+LARGEST = 65535
+
+_MOST_HOPS = 20_000  # compression pointers followed in one message: chains cost time, not memory
+_MOST_OPTIONS = 100  # EDNS options read (CVE-2026-41292)
+
+_HEADER = struct.Struct("!HHHHH")
+_RECORD = struct.Struct("!HHLH")
+_PAIR = struct.Struct("!HH")
+
+
+class Malformed(ValueError):
+    """Bytes that are no DNS message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edns:
+    """The OPT record of a message (RFC 6891): payload size, extended rcode bits, flags, options."""
+
+    size: int = OUR_UDP
+    version: int = 0
+    flags: int = 0
+    high_rcode: int = 0
+    options: tuple[tuple[int, bytes], ...] = ()
+
+    def option(self, code: int) -> bytes | None:
+        """The data of the first option with this code."""
+        return next((data for found, data in self.options if found == code), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A client's packet, read: *question* in the client's spelling, *name* in lower case, both in wire form."""
+
+    flags: int
+    question: bytes
+    name: bytes
+    type: int
+    cls: int
+    edns: Edns | None
+    signed: bool = False  # carries TSIG: to be passed on with nothing changed but the id
+
+    @property
+    def wants_dnssec(self) -> bool:
+        return self.edns is not None and bool(self.edns.flags & DO)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where one resource record lies in a body: bytes [start, end), its TTL at *ttl*, its data at *data*."""
+
+    section: int  # 1 answer, 2 authority, 3 additional
+    type: int
+    cls: int
+    start: int
+    ttl: int
+    data: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's packet, read. *body* still holds everything; *records* leave the OPT out."""
+
+    body: bytes
+    flags: int
+    question: bytes
+    records: tuple[Record, ...]
+    edns: Edns | None
+
+    @property
+    def rcode(self) -> int:
+        high = self.edns.high_rcode << 4 if self.edns else 0
+        return self.flags & RCODE | high
+
+    def section(self, number: int) -> list[Record]:
+        return [record for record in self.records if record.section == number]
+
+
+# Reading ------------------------------------------------------------------------------------------
+
+
+def read_query(body: bytes) -> Query:
+    """A client's packet without its id. `Malformed` is worth FORMERR; so is a count of questions not 1."""
+    flags, questions, answers, authorities, additionals = _header(body)
+    if questions != 1:
+        raise Malformed(f"{questions} questions, expected 1")
+    end = _plain_name(body, 10)
+    if end + 4 > len(body):
+        raise Malformed("question cut short")
+    kind, cls = _PAIR.unpack_from(body, end)
+    records, edns, at = _records(body, end + 4, (answers, authorities, additionals))
+    if at != len(body):
+        raise Malformed("bytes after the last record")
+    signed = bool(records) and records[-1].type == TSIG and records[-1].section == 3
+    return Query(flags, body[10 : end + 4], body[10:end].lower(), kind, cls, edns, signed)
+
+
+def read_reply(body: bytes) -> Reply:
+    """A server's packet without its id, every record found. Bytes after the last record are left out."""
+    flags, questions, answers, authorities, additionals = _header(body)
+    if questions != 1:
+        raise Malformed(f"{questions} questions, expected 1")
+    end = _plain_name(body, 10) + 4
+    records, edns, at = _records(body, end, (answers, authorities, additionals))
+    if end > len(body):
+        raise Malformed("question cut short")
+    return Reply(body[:at], flags, body[10:end], records, edns)
+
+
+def question_of(body: bytes) -> bytes | None:
+    """The question of a packet that may be broken behind it, to be echoed in an error; None if unreadable."""
+    try:
+        if _header(body)[1] != 1:
+            return None
+        end = _plain_name(body, 10) + 4
+    except Malformed:
+        return None
+    return body[10:end] if end <= len(body) else None
+
+
+def name_at(body: bytes, at: int) -> bytes:
+    """The name at an offset of a body, expanded, in lower case."""
+    labels, _, _ = _name(body, at, _MOST_HOPS)
+    return b"".join(labels).lower() + b"\0"
+
+
+def _header(body: bytes) -> tuple[int, int, int, int, int]:
+    if len(body) < 10:
+        raise Malformed("shorter than a header")
+    return _HEADER.unpack_from(body)
+
+
+def _plain_name(body: bytes, at: int) -> int:
+    """The end of an uncompressed name: a question has nothing before it to point at."""
+    start = at
+    try:
+        while length := body[at]:
+            if length > 63:
+                raise Malformed("a label over 63 octets or a pointer in the question")
+            at += length + 1
+    except IndexError:
+        raise Malformed("name cut short") from None
+    if at + 1 - start > 255:
+        raise Malformed("a name over 255 octets")
+    return at + 1
+
+
+def _name(body: bytes, at: int, hops: int) -> tuple[list[bytes], int, int]:
+    """Labels (each with its length octet) of the name at *at*, where it ends, and the hops that are left."""
+    labels: list[bytes] = []
+    size, end, floor = 1, 0, at
+    try:
+        while length := body[at]:
+            if length < 64:
+                labels.append(body[at : at + length + 1])
+                at += length + 1
+                size += length + 1
+                if size > 255 or at > len(body):
+                    raise Malformed("a name over 255 octets or cut short")
+            elif length >= 192:
+                end = end or at + 2
+                at = ((length & 63) << 8 | body[at + 1]) - 2
+                hops -= 1
+                if not 10 <= at < floor or hops < 0:  # only backwards, or it may never end (RFC 9267)
+                    raise Malformed("a compression pointer that leads nowhere")
+                floor = at
+            else:
+                raise Malformed("an unknown kind of label")
+    except IndexError:
+        raise Malformed("name cut short") from None
+    return labels, end or at + 1, hops
+
+
+def _records(
+    body: bytes, at: int, counts: tuple[int, int, int]
+) -> tuple[tuple[Record, ...], Edns | None, int]:
+    if sum(counts) * 11 > len(body) - at:  # RFC 9267: believe no count before it can be true
+        raise Malformed("counts more records than there are bytes for")
+    found: list[Record] = []
+    edns = None
+    hops = _MOST_HOPS
+    for section, count in enumerate(counts, 1):
+        for _ in range(count):
+            start = at
+            labels, at, hops = _name(body, at, hops)
+            if at + 10 > len(body):
+                raise Malformed("record cut short")
+            kind, cls, ttl, size = _RECORD.unpack_from(body, at)
+            record = Record(section, kind, cls, start, at + 4, at + 10, at + 10 + size)
+            at = record.end
+            if at > len(body):
+                raise Malformed("record data cut short")
+            if kind != OPT:
+                found.append(record)
+            elif edns or labels or section != 3:
+                raise Malformed("a second or misplaced OPT")
+            else:
+                edns = _edns(body, record, ttl)
+    return tuple(found), edns, at
+
+
+def _edns(body: bytes, record: Record, ttl: int) -> Edns:
+    options = []
+    at = record.data
+    while at < record.end:
+        if at + 4 > record.end or len(options) >= _MOST_OPTIONS:
+            raise Malformed("EDNS options cut short or too many")
+        code, size = _PAIR.unpack_from(body, at)
+        if at + 4 + size > record.end:
+            raise Malformed("an EDNS option longer than its record")
+        options.append((code, body[at + 4 : at + 4 + size]))
+        at += 4 + size
+    return Edns(max(record.cls, SMALLEST_UDP), ttl >> 16 & 255, ttl & 0xFFFF, ttl >> 24, tuple(options))
+
+
+# Building -----------------------------------------------------------------------------------------
+
+
+def opt(edns: Edns) -> bytes:
+    """An OPT record."""
+    data = b"".join(_PAIR.pack(code, len(value)) + value for code, value in edns.options)
+    ttl = edns.high_rcode << 24 | edns.version << 16 | edns.flags
+    return b"\0" + _RECORD.pack(OPT, edns.size, ttl, len(data)) + data
+
+
+def ask(query: Query, edns: Edns | None, extra_flags: int = 0) -> bytes:
+    """The body of a query for a server: the client's question, RD and CD, an OPT of our own."""
+    flags = query.flags & (RD | CD) | extra_flags
+    return _HEADER.pack(flags, 1, 0, 0, bool(edns)) + query.question + (opt(edns) if edns else b"")
+
+
+def message(query: Query, flags: int, sections: tuple[list[bytes], list[bytes], list[bytes]]) -> bytes:
+    """The body of a reply without an OPT: *flags* with rcode, records as bytes."""
+    answer, authority, additional = sections
+    return b"".join(
+        (
+            _HEADER.pack(flags, 1, len(answer), len(authority), len(additional)),
+            query.question,
+            *answer,
+            *authority,
+            *additional,
+        )
+    )
+
+
+def error(query: Query, rcode: int, ede: tuple[int, str] | None = None) -> bytes:
+    """The body of an answer without records; *ede* (RFC 8914 code, text) goes to clients that sent an OPT."""
+    flags = QR | RA | query.flags & (OPCODE | RD | CD) | rcode & RCODE
+    if query.edns is None:
+        return _HEADER.pack(flags, 1, 0, 0, 0) + query.question
+    options = ((EDE, struct.pack("!H", ede[0]) + ede[1].encode()),) if ede else ()
+    own = Edns(flags=query.edns.flags & DO, high_rcode=rcode >> 4, options=options)
+    return _HEADER.pack(flags, 1, 0, 0, 1) + query.question + opt(own)
+
+
+def bare_error(body: bytes, rcode: int) -> bytes:
+    """The body of an error for a packet that could not be read: its question if that much is there."""
+    flags = int.from_bytes(body[:2], "big") & (OPCODE | RD) | QR | RA | rcode
+    question = question_of(body)
+    if question is None or flags & OPCODE:  # RFC 8906 3.1.4: an unknown opcode gets an empty NOTIMP
+        return _HEADER.pack(flags, 0, 0, 0, 0)
+    return _HEADER.pack(flags, 1, 0, 0, 0) + question
+
+
+def dress(
+    query: Query, reply: Reply, limit: int, options: tuple[tuple[int, bytes], ...] = (), share: bool = False
+) -> bytes:
+    """The body of *reply* as this client takes it: its own question, RD, CD and OPT, RA set, within *limit*.
+
+    What does not fit is left out, the additional section first. TC says so (RFC 2181 9), unless *share*:
+    one address of a service is enough, and a retry over TCP often can't pass a tunnel.
+    """
+    asked = query.edns
+    tail = b""
+    if asked is not None:
+        high = reply.edns.high_rcode if reply.edns else 0
+        tail = opt(Edns(flags=asked.flags & DO, high_rcode=high, options=options))
+    flags = reply.flags & (AA | TC | RCODE) | QR | RA | query.flags & (OPCODE | RD | CD)
+    if reply.flags & AD and (query.flags & AD or query.wants_dnssec):
+        flags |= AD  # RFC 6840 5.8
+    counts, end = _fit(reply, limit - 12 - len(query.question) - len(tail))
+    first, last = 10 + len(reply.question), end
+    whole = tuple(len(reply.section(number)) for number in (1, 2))
+    if counts[:2] != whole and not (share and counts[0]):
+        flags |= TC
+    return b"".join(
+        (
+            _HEADER.pack(flags, 1, counts[0], counts[1], counts[2] + bool(tail)),
+            query.question,
+            reply.body[first:last],
+            tail,
+        )
+    )
+
+
+def _fit(reply: Reply, room: int) -> tuple[tuple[int, int, int], int]:
+    """How many records of each section fit in *room* bytes, and where in the body the last of them ends."""
+    counts = [0, 0, 0]
+    start = end = 10 + len(reply.question)
+    for record in reply.records:
+        # Offsets count from the start: what was taken out (an OPT) ends the section, so that
+        # compression pointers in what follows keep their targets.
+        if record.start != end or record.end - start > room:
+            break
+        counts[record.section - 1] += 1
+        end = record.end
+    return (counts[0], counts[1], counts[2]), end
+
+
+def with_ttl(reply: Reply, change: int, floor: int = 0, fixed: int | None = None) -> Reply:
+    """The same reply with *change* seconds taken from every TTL, or with the *fixed* one."""
+    body = bytearray(reply.body)
+    for record in reply.records:
+        at = record.ttl
+        ttl = fixed if fixed is not None else max(int.from_bytes(body[at : at + 4], "big") - change, floor)
+        body[at : at + 4] = ttl.to_bytes(4, "big")
+    return Reply(bytes(body), reply.flags, reply.question, reply.records, reply.edns)
+
+
+# TCP ----------------------------------------------------------------------------------------------
+
+
+def frame(packet: bytes) -> bytes:
+    """A message with its length before it (RFC 1035 4.2.2), to go out in one write (RFC 7766 8)."""
+    return len(packet).to_bytes(2, "big") + packet
+
+
+def unframe(buffer: bytearray, most: int = LARGEST) -> list[bytes]:
+    """Take at most *most* complete messages out of what has arrived; the rest stays in *buffer*."""
+    found: list[bytes] = []
+    at = 0
+    while len(buffer) - at >= 2 and len(found) < most:
+        end = at + 2 + int.from_bytes(buffer[at : at + 2], "big")
+        if end > len(buffer):
+            break
+        found.append(bytes(buffer[at + 2 : end]))
+        at = end
+    del buffer[:at]
+    return found
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+def wire_name(text: str) -> bytes:
+    """A name in wire form, lower case, from its text; `\\DDD` and `\\X` as in RFC 1035 5.1. ValueError if none."""
+    labels: list[bytearray] = [bytearray()]
+    at = 0
+    raw = text.encode("utf-8")
+    while at < len(raw):
+        if raw[at] == 0x2E:
+            labels.append(bytearray())
+        elif raw[at] == 0x5C:
+            digits = raw[at + 1 : at + 4]
+            if len(digits) == 3 and digits.isdigit() and int(digits) < 256:
+                labels[-1].append(int(digits))
+                at += 3
+            elif digits:
+                labels[-1].append(digits[0])
+                at += 1
+            else:
+                raise ValueError(f"not a name: {text!r}")
+        else:
+            labels[-1].append(raw[at])
+        at += 1
+    if not labels[-1]:
+        labels.pop()
+    if any(not 0 < len(label) < 64 for label in labels) and text != ".":
+        raise ValueError(f"not a name: {text!r}")
+    wire = b"".join(bytes([len(label)]) + label for label in labels if label) + b"\0"
+    if len(wire) > 255:
+        raise ValueError(f"a name over 255 octets: {text!r}")
+    return wire.lower()
+
+
+def text_name(name: bytes) -> str:
+    """A wire name as people write it, every octet that is not plain escaped."""
+    parts, at = [], 0
+    while at < len(name) and (length := name[at]):
+        label = name[at + 1 : at + 1 + length]
+        parts.append("".join(_printable(octet) for octet in label))
+        at += length + 1
+    return ".".join(parts) + "."
+
+
+def _printable(octet: int) -> str:
+    if octet in b".\\":
+        return "\\" + chr(octet)
+    return chr(octet) if 0x21 <= octet <= 0x7E else f"\\{octet:03d}"

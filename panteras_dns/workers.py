@@ -1,0 +1,107 @@
+"""Several processes that share the port: made, watched, replaced.
+
+The parent holds every worker's sockets, so that what arrives while a dead worker is replaced waits in them. It
+answers no queries itself, and keeps no threads and no reactor: a fork copies neither well.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from panteras_dns.process import die_with_parent
+
+_WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_GRACE = 0.9  # seconds between SIGTERM and SIGKILL
+_PAUSE = 0.5  # seconds before a worker that lived no longer than that is replaced
+_START = 10.0  # seconds in which all are expected to be ready
+
+
+class Supervisor:
+    """Runs *work(index, ready)* in *count* processes until it is told to stop."""
+
+    def __init__(self, count: int, work: Callable[[int, Callable[[], None]], None]) -> None:
+        self._work = work
+        self._born: dict[int, tuple[int, float]] = {}  # pid -> index, time
+        self._count = count
+        self._pipe = os.pipe()
+
+    def run(self, ready: Callable[[], None], died: Callable[[int, int], None]) -> int:
+        """Until SIGTERM or SIGINT; returns the exit status. *ready* is called when all workers are,
+        *died* with the pid and wait status of each that ends unasked."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        for index in range(self._count):
+            self._fork(index)
+        if self._all_ready():
+            ready()
+        while True:
+            number = signal.sigwait(_WATCHED)
+            if number == signal.SIGHUP:
+                self._tell(signal.SIGHUP)
+            elif number == signal.SIGCHLD:
+                self._replace(died)
+            else:
+                return self._stop()
+
+    def _fork(self, index: int) -> None:
+        sys.stdout.flush()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            self._born[pid] = (index, time.monotonic())
+            return
+        die_with_parent(signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        status = 1
+        try:
+            self._work(index, lambda: self._report())
+            status = 0
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _report(self) -> None:
+        os.write(self._pipe[1], b".")
+
+    def _all_ready(self) -> bool:
+        deadline = time.monotonic() + _START
+        seen = 0
+        while seen < self._count and (left := deadline - time.monotonic()) > 0:
+            if select.select([self._pipe[0]], [], [], left)[0]:
+                seen += len(os.read(self._pipe[0], self._count))
+        return seen >= self._count
+
+    def _replace(self, died: Callable[[int, int], None]) -> None:
+        for pid, status in self._ended():
+            index, since = self._born.pop(pid)
+            died(pid, status)
+            if time.monotonic() - since < _PAUSE:
+                time.sleep(_PAUSE)
+            self._fork(index)
+
+    def _ended(self) -> list[tuple[int, int]]:
+        found = []
+        for pid in list(self._born):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                found.append((pid, status))
+        return found
+
+    def _tell(self, number: int) -> None:
+        for pid in self._born:
+            os.kill(pid, number)
+
+    def _stop(self) -> int:
+        self._tell(signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE
+        while self._born and time.monotonic() < deadline:
+            for pid, _ in self._ended():
+                del self._born[pid]
+            time.sleep(0.01)
+        self._tell(signal.SIGKILL)
+        return 0
