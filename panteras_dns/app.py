@@ -3,10 +3,9 @@
 The only module that knows all the others; nothing imports it but the command line.
 """
 
-import ipaddress
-import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,21 +13,26 @@ from typing import Any
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from panteras_dns import demo, resolv
-from panteras_dns.cache import Bounds, Cache
-from panteras_dns.config import RESOLV_CONF, Config, ConfigError, Endpoint, RouteConfig
-from panteras_dns.exchange import SWEEP, Address, Post, Server, Surroundings, sweep_all
+from panteras_dns import demo
+from panteras_dns.build import bounds, policy, probe_plan, static_records, switches
+from panteras_dns.cache import Cache
+from panteras_dns.config import Config, RouteConfig
+from panteras_dns.endpoint import Endpoint
 from panteras_dns.forwarder import Forwarder
-from panteras_dns.interfaces import addresses, networks
-from panteras_dns.listeners import TcpListener, UdpListener
-from panteras_dns.plan import Plan, Tables
-from panteras_dns.policy import Network, Policy
-from panteras_dns.records import Records, compile_records, parse_hosts, parse_record, special_names
-from panteras_dns.repair import Repairer, Repairs
+from panteras_dns.host import resolv
+from panteras_dns.host.interfaces import addresses, networks
+from panteras_dns.host.sockets import Pair, Taken, bind, expand
+from panteras_dns.names import wire_name
+from panteras_dns.options import RESOLV_CONF, ConfigError
+from panteras_dns.plan import Tables
+from panteras_dns.policy import Policy
+from panteras_dns.records import Records, special_names
+from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
-from panteras_dns.sockets import Pair, Taken, bind, expand
+from panteras_dns.transport.exchange import SWEEP, Server, sweep_all
+from panteras_dns.transport.listeners import TcpListener, UdpListener
+from panteras_dns.transport.ports import Post, Surroundings
 from panteras_dns.upstream import Group, Health
-from panteras_dns.wire import IN, NS, RD, SOA, Edns, Query, ask, wire_name
 
 log = Logger()
 
@@ -73,12 +77,12 @@ class Service:
         self.config = config
         self.options = options
         self.doors: dict[Endpoint, Door] = {}
-        self.servers: dict[tuple[str, Address, float], Server] = {}
+        self.servers: dict[tuple[str, Endpoint, float], Server] = {}
         self._retired: list[Server] = []
         self._world = _World()
         self._complained: set[Endpoint] = set()
         self.post = Post()
-        self.cache = Cache(config.cache.size, _bounds(config))
+        self.cache = Cache(config.cache.size, bounds(config))
         self.forwarder = Forwarder(Tables(Routes({})), Policy(()), self.cache)
         self._around = Surroundings(reactor, self.forwarder, self.post)
         self._loops = [LoopingCall(self._sweep), LoopingCall(self._look_around)]
@@ -117,43 +121,37 @@ class Service:
         routes = [self._route(route, upstreams, before) for route in config.route]
         table = {domain: route for route in routes for domain in route.domains}
         repairers = {
-            route.name: Repairer(tuple(map(wire_name, route.domains)), _switches(route))
+            route.name: Repairer(tuple(map(wire_name, route.domains)), switches(route))
             for route in config.route
             if route.kind == "consul"
         }
         special = special_names() if config.dns.special_names else Records()
         tables = Tables(Routes(table), records, special, repairers, config.dns.fence, config.dns.udp_size)
-        self.forwarder.load(tables, self._policy(config))
-        self.cache.size, self.cache.bounds = config.cache.size, _bounds(config)
+        self.forwarder.load(tables, policy(config, networks()))
+        self.cache.size, self.cache.bounds = config.cache.size, bounds(config)
         # Questions in flight end on the old servers.
         self._retired += [server for key, server in before.items() if key not in self.servers]
 
     def _route(self, route: RouteConfig, upstreams: list[str], before: dict[Any, Server]) -> Route:
-        found: list[Address] = []
+        found: list[Endpoint] = []
         for server in route.servers:
             if isinstance(server, Endpoint):
-                found.append(Address(server.host, server.port))
+                found.append(server)
             else:
-                found += [Address(host, 53) for host in upstreams]
+                found += [Endpoint(host, 53) for host in upstreams]
         servers = [self._server(route, address, before) for address in dict.fromkeys(found)]
         group = Group(servers, route.policy, route.timeout, route.attempts)
-        for server in servers:
-            server.health.changed = lambda health, group=group: _changed(health, group)
+        for one in servers:
+            one.health.changed = partial(_changed, group)
         domains = tuple(map(wire_name, route.domains))
         return Route(route.name, group, route.kind == "consul", route.cached, domains)
 
-    def _server(self, route: RouteConfig, address: Address, before: dict[Any, Server]) -> Server:
+    def _server(self, route: RouteConfig, address: Endpoint, before: dict[Any, Server]) -> Server:
         key = (route.name, address, route.timeout)
         if key not in self.servers:
             old = before.get(key)
             self.servers[key] = old or Server(address, route.timeout, self._around, probe_plan(route.domains[0]))
         return self.servers[key]
-
-    def _policy(self, config: Config) -> Policy:
-        allowed: list[Network] = []
-        for text in config.dns.allow:
-            allowed += networks() if text == "local" else [ipaddress.ip_network(text)]
-        return Policy(allowed, config.dns.client_rate, config.dns.client_burst)
 
     # Listening --------------------------------------------------------------------------------------
 
@@ -260,49 +258,12 @@ class Service:
         then()
 
 
-def static_records(config: Config) -> Records:
-    """The records and hosts files of a configuration; `ConfigError` names the record that is none."""
-    found, errors = [], []
-    for number, record in enumerate(config.record):
-        try:
-            found.append(parse_record(record.name, record.type, record.data, record.ttl))
-        except ValueError as problem:
-            errors.append(f"record[{number}].data: {problem}")
-    for number, path in enumerate(config.dns.hosts):
-        try:
-            found += parse_hosts(Path(path).read_text(encoding="utf-8", errors="replace"))
-        except OSError as problem:
-            errors.append(f"dns.hosts[{number}]: {path}: {problem.strerror}")
-    if errors:
-        raise ConfigError(errors)
-    return compile_records(found)
-
-
-def probe_plan(domain: str) -> Plan:
-    """The question that asks a server whether it lives: any answer will do."""
-    name = wire_name(domain)
-    kind = NS if domain == "." else SOA
-    question = name + kind.to_bytes(2, "big") + IN.to_bytes(2, "big")
-    query = Query(RD, question, name, kind, IN, None)
-    plan = Plan("probe", query)
-    plan.packet = ask(query, Edns())
-    return plan
-
-
-def _changed(health: Health, group: Group) -> None:
+def _changed(group: Group, health: Health) -> None:
     group.refresh()
     if health.down_since is None:
         log.info("{server} answers again", server=health.label)
     else:
         log.warn("{server} {reason}", server=health.label, reason=health.reason)
-
-
-def _bounds(config: Config) -> Bounds:
-    return Bounds(**{item.name: getattr(config.cache, item.name) for item in fields(Bounds)})
-
-
-def _switches(route: RouteConfig) -> Repairs:
-    return Repairs(**{item.name: getattr(route, item.name) for item in fields(Repairs)})
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
@@ -311,25 +272,3 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-def bind_all(listen: Iterable[Endpoint], shared: bool) -> tuple[dict[Endpoint, Pair], list[str]]:
-    """Bind everything that was asked for: the sockets, and a warning for each that `*` brought and that is
-    taken. `ConfigError` when a named one, or all of them, can't be had."""
-    pairs: dict[Endpoint, Pair] = {}
-    warnings: list[str] = []
-    errors: list[str] = []
-    for endpoint, named in expand(listen).items():
-        try:
-            pairs[endpoint] = bind(endpoint, shared)
-        except Taken as taken:
-            (errors if named else warnings).append(str(taken))
-        except OSError as problem:
-            reason = problem.strerror or os.strerror(problem.errno or 0)
-            hint = ": run as root, or choose a port above 1023" if isinstance(problem, PermissionError) else ""
-            (errors if named else warnings).append(f"{endpoint}: {reason}{hint}")
-    if errors or not pairs:
-        for pair in pairs.values():
-            pair.close()
-        raise ConfigError(errors or list(dict.fromkeys(warnings)) or ["no address to listen on"])
-    return pairs, warnings

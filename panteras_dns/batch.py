@@ -5,10 +5,11 @@ nothing and knows no DNS. An address is whatever the implementation hands over a
 `HOST[family]` is the index that cuts the client's host out of it.
 """
 
+import importlib
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 MOST = 128  # datagrams a call, as in _batch.c: a turn of the reactor must leave time for the others
 _ROOM = 65535
@@ -20,7 +21,7 @@ Host = bytes | str
 class Plain:
     """The four calls of `_batch.c` over the socket module, one datagram a system call."""
 
-    HOST: dict[int, Any] = {socket.AF_INET: 0, socket.AF_INET6: 0}
+    HOST: ClassVar[dict[int, Any]] = {socket.AF_INET: 0, socket.AF_INET6: 0}
 
     @staticmethod
     def receive(sock: socket.socket) -> list[tuple[bytes, Address]]:
@@ -86,7 +87,7 @@ NATIVE = False
 
 if os.environ.get("PANTERAS_BATCH") != "plain":
     try:
-        from panteras_dns import _batch
+        _batch: Any = importlib.import_module("panteras_dns._batch")
     except ImportError:
         pass
     else:

@@ -6,7 +6,8 @@ Bounded in entries; when full, the one that was asked for least recently goes. T
 
 from dataclasses import dataclass
 
-from panteras_dns.wire import CNAME, NOERROR, NXDOMAIN, SOA, TC, Query, Reply, with_ttl
+from panteras_dns.answer import with_ttl
+from panteras_dns.wire import CNAME, NOERROR, NXDOMAIN, SOA, TC, Query, Reply
 
 FRESH, STALE, FAILED = range(3)
 
@@ -25,7 +26,7 @@ class Bounds:
 class Entry:
     """One reply and its times. *asked* counts the seconds in which somebody wanted it."""
 
-    __slots__ = ("asked", "ends", "refreshing", "reply", "second", "stored", "_aged")
+    __slots__ = ("_aged", "asked", "ends", "refreshing", "reply", "second", "stored")
 
     def __init__(self, reply: Reply, stored: float, ends: float) -> None:
         self.reply = reply
@@ -57,7 +58,7 @@ class Entry:
 class Cache:
     """At most *size* replies, and as many failures."""
 
-    def __init__(self, size: int = 10_000, bounds: Bounds = Bounds()) -> None:  # noqa: B008  frozen
+    def __init__(self, size: int = 10_000, bounds: Bounds = Bounds()) -> None:
         self.size = size
         self.bounds = bounds
         self._entries: dict[bytes, Entry] = {}

@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
-from panteras_dns.config import DEFAULT_FILE, Config, ConfigError, Endpoint, endpoint, load
+from panteras_dns.config import DEFAULT_FILE, Config, load
+from panteras_dns.endpoint import Endpoint, endpoint
+from panteras_dns.options import ConfigError
 
 PROBLEM, USAGE, UNKNOWN = 1, 2, 3  # exit statuses beside 0
 
 
-class _EndpointType(click.ParamType):
+class _EndpointType(click.ParamType[Endpoint]):
     name = "ADDR[:PORT]"
 
     def __init__(self, port: int) -> None:
@@ -98,7 +100,7 @@ def check(file: Path | None) -> None:
     \b
     panteras check --config ./panteras.toml
     """
-    from panteras_dns.app import static_records
+    from panteras_dns.build import static_records
 
     try:
         config = _config(file)
@@ -142,5 +144,3 @@ def query(name: str, kind: str, server: Endpoint, tcp: bool, timeout: float, as_
         sys.exit(UNKNOWN)
     click.echo(found.as_json() if as_json else found.as_text())
     sys.exit(0 if found.rcode == "NOERROR" else PROBLEM)
-
-

@@ -5,8 +5,9 @@ python1 and python2 with two instances each, in the names and shapes that Consul
 
 import ipaddress
 
+from panteras_dns.names import wire_name
 from panteras_dns.records import Records, Static, compile_records
-from panteras_dns.wire import SRV, TXT, A, wire_name
+from panteras_dns.wire import SRV, TXT, A
 
 INSTANCES = {
     "python1": (("10.0.1.5", 31001), ("10.0.1.9", 31002)),

@@ -1,51 +1,37 @@
 """The story of one query.
 
-    socket -> listener -> handle(packet, client, reply)
-        policy -> plan -> cache -> route's group -> a server ... answered() or failed() -> finish -> reply
+    socket -> listener -> handle(datagrams, ..., reply)
+        policy -> plan -> cache -> the route's group -> a server ... answered() or failed() -> finish -> reply
 
 Pure: packets, clients and *now* are handed in; *reply* takes (packet, client), once, now or later, or never.
 
-A question on its way is a tuple, an *ask*: (plan, id, client, reply, since, flight). The first try of a question
-that nobody else waits for has no flight: one tuple is all it costs. What needs more (a second try, others
-who wait for the same answer, a place in the cache) gets a `Flight`.
+A question on its way is a tuple, an *ask*: (plan, id, client, reply, since, flight). The first try of a
+question that nobody else waits for has no flight: one tuple is all it costs. What needs more (a second try,
+others who wait for the same answer, a place in the cache) gets a `Flight`.
 """
 
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from panteras_dns.answer import bare_error, error
 from panteras_dns.cache import Cache, Entry
-from panteras_dns.plan import TELL, Plan, Planner, Tables
+from panteras_dns.finish import finish, from_cache, reply_to, servfail, stale
+from panteras_dns.plan import Plan, Planner, Tables
 from panteras_dns.policy import ADMITTED, REFUSED, Policy
-from panteras_dns.upstream import RACE, Carrier
-from panteras_dns.wire import (
-    EDE,
-    LARGEST,
-    NOERROR,
-    NXDOMAIN,
-    SERVFAIL,
-    TC,
-    Malformed,
-    Reply,
-    bare_error,
-    dress,
-    error,
-    read_query,
-    read_reply,
-)
+from panteras_dns.upstream import RACE, SCALE, Carrier
+from panteras_dns.wire import LARGEST, NOERROR, NXDOMAIN, TC, Malformed, Reply, read_query
 from panteras_dns.wire import REFUSED as RCODE_REFUSED
 
 Client = Any
 Send = Callable[[tuple[bytes, Client]], Any]
+Waiter = tuple[Plan, bytes, Client, Send]  # who waits: the plan of their query, its id, where the answer goes
 Ask = tuple[Plan, bytes, Client, Send, float, "Flight | None"]
 
 CLIENT_PATIENCE = 1.8  # seconds after which a stale answer beats none (RFC 8767 5)
 LAST_MOMENT = 4.2  # seconds: a stub resolver's own time-out is 5
 
 _MOST_WAITING = 200  # clients that may wait for one answer; the next is told SERVFAIL (CVE-2024-33655)
-
-# Extended errors (RFC 8914).
-_STALE, _CACHED_ERROR, _PROHIBITED, _UNREACHABLE, _NETWORK = 3, 13, 18, 22, 23
+_PROHIBITED = 18  # extended error (RFC 8914)
 
 
 class Flight:
@@ -59,7 +45,7 @@ class Flight:
         self.since = since
         self.left = plan.route.group.attempts if plan.route else 0
         self.tried: list[Carrier] = []
-        self.waiting: list[tuple[Plan, bytes, Client, Send]] = []
+        self.waiting: list[Waiter] = []
         self.reason = ""
         self.in_air = 0  # asks on their way
         self.done = False  # whatever still arrives comes too late
@@ -81,20 +67,34 @@ class Forwarder:
         self.udp = Planner(tables)
         self.tcp = Planner(tables, LARGEST)
 
-    # A client asks ----------------------------------------------------------------------------------
+    # Clients ask ------------------------------------------------------------------------------------
 
-    def handle(self, packet: bytes, client: Client, host: Any, reply: Send, now: float) -> None:
-        """A datagram from a client."""
-        # Each lookup here runs for every query; what can be decided once is in the plan.
-        verdict = self.policy.verdict(host, now)
-        if verdict:
-            return self._turn_away(verdict, packet, client, reply)
-        plan = self.udp.young.get(packet[2:]) or self.udp.plan(packet[2:])
-        if plan is not None:
-            self._answer(plan, packet[:2], client, reply, now)
-        return None
+    def handle(self, datagrams: Iterable[tuple[bytes, Client]], host: Any, reply: Send, now: float) -> None:
+        """A turn's datagrams from clients; *host* is the index that cuts the host out of an address."""
+        # This loop runs for every query of everybody: names bound once, one lookup for the client, one for
+        # the plan, and the usual ways written out. What can be decided once is in the plan.
+        policy, plans = self.policy, self.udp.young
+        clients, slack = policy.clients, policy.slack
+        for packet, client in datagrams:
+            bucket = clients.get(client[host])
+            if bucket is not None and (full_at := bucket[0]) - now <= slack:
+                bucket[0] = (full_at if full_at > now else now) + bucket[1]
+            elif verdict := policy.verdict(client[host], now):
+                self._turn_away(verdict, packet, client, reply)
+                continue
+            plan = plans.get(packet[2:]) or self.udp.plan(packet[2:])
+            if plan is None:
+                continue
+            plan.asked += 1
+            if now < plan.ready_until:
+                reply((packet[:2] + plan.ready, client))
+            elif (group := plan.direct) is not None and (server := group.first) is not None:
+                if not server.ask((plan, packet[:2], client, reply, now, None), plan.packet):
+                    self._take_off((plan, packet[:2], client, reply), now)
+            else:
+                self._answer((plan, packet[:2], client, reply), now)
 
-    def handle_tcp(self, packet: bytes, client: Client, host: Any, reply: Send, now: float) -> bool:
+    def handle_message(self, packet: bytes, client: Client, host: Any, reply: Send, now: float) -> bool:
         """A message from a connection; False when it will get no answer."""
         verdict = self.policy.verdict(host, now)
         if verdict != ADMITTED:
@@ -103,7 +103,8 @@ class Forwarder:
         plan = self.tcp.young.get(packet[2:]) or self.tcp.plan(packet[2:])
         if plan is None:
             return False
-        self._answer(plan, packet[:2], client, reply, now)
+        plan.asked += 1
+        self._answer((plan, packet[:2], client, reply), now)
         return True
 
     def _turn_away(self, verdict: int, packet: bytes, client: Client, reply: Send) -> None:
@@ -116,41 +117,34 @@ class Forwarder:
             answer = bare_error(packet[2:], RCODE_REFUSED)
         reply((packet[:2] + answer, client))
 
-    def _answer(self, plan: Plan, tag: bytes, client: Client, reply: Send, now: float) -> None:
-        plan.asked += 1
-        if now < plan.ready_until:
-            reply((tag + plan.ready, client))
-        elif plan.answer is not None:
+    def _answer(self, waiter: Waiter, now: float) -> None:
+        plan, tag, client, reply = waiter
+        if plan.answer is not None:
             reply((tag + plan.answer, client))
         elif plan.key is not None:
-            self._look_up(plan, tag, client, reply, now)
+            self._look_up(plan.key, waiter, now)
         else:
-            route = plan.route
-            server = route.group.first  # type: ignore[union-attr]
-            if server is None or not server.ask((plan, tag, client, reply, now, None), plan.packet):
-                self._take_off(plan, tag, client, reply, now)
+            self._take_off(waiter, now)
 
-    def _look_up(self, plan: Plan, tag: bytes, client: Client, reply: Send, now: float) -> None:
-        key = plan.key
-        assert key is not None and plan.query is not None
+    def _look_up(self, key: bytes, waiter: Waiter, now: float) -> None:
         entry = self.cache.get(key, now)
         if entry is not None and now < entry.ends:
-            self._give(plan, entry, tag, client, reply, now)
+            self._give(entry, waiter, now)
         elif self.cache.failed(key, now):
-            self._refuse_again(plan, entry, tag, client, reply)
+            if not self._serve_stale([waiter], entry):
+                self._servfail(waiter, "asked a moment ago, and nobody could answer")
         elif flight := self.flights.get(key):
             self.joined += 1
             if len(flight.waiting) < _MOST_WAITING:
-                flight.waiting.append((plan, tag, client, reply))
+                flight.waiting.append(waiter)
             else:
-                self._servfail(plan, "too many wait for this answer", tag, client, reply)
+                self._servfail(waiter, "too many wait for this answer")
         else:
-            self._take_off(plan, tag, client, reply, now)
+            self._take_off(waiter, now)
 
-    def _give(self, plan: Plan, entry: Entry, tag: bytes, client: Client, reply: Send, now: float) -> None:
-        assert plan.query is not None
-        aged = entry.aged(now)
-        plan.ready = self._dress(plan, aged, "cache")
+    def _give(self, entry: Entry, waiter: Waiter, now: float) -> None:
+        plan, tag, client, reply = waiter
+        plan.ready = from_cache(plan, entry, now)
         if not plan.tells:
             # The same bytes will do until the TTLs change: at the next whole second of the entry's age.
             plan.ready_until = min(entry.stored + entry.second + 1, entry.ends)
@@ -162,9 +156,9 @@ class Forwarder:
 
     # A question leaves ------------------------------------------------------------------------------
 
-    def _take_off(self, plan: Plan, tag: bytes, client: Client, reply: Send, now: float) -> None:
-        flight = Flight(plan, now)
-        flight.waiting.append((plan, tag, client, reply))
+    def _take_off(self, waiter: Waiter, now: float) -> None:
+        flight = Flight(waiter[0], now)
+        flight.waiting.append(waiter)
         self._launch(flight, now)
 
     def _launch(self, flight: Flight, now: float) -> None:
@@ -196,22 +190,37 @@ class Forwarder:
         flight.reason = f"{server.health.label} has too many questions open"
         return False
 
-    # A server answers -------------------------------------------------------------------------------
+    # Servers answer ---------------------------------------------------------------------------------
 
-    def answered(self, ask: Ask, packet: bytes, server: Carrier, now: float) -> bool:
-        """A packet with the id of *ask*; False when it is no answer to it, and the wait goes on."""
-        plan, tag, client, reply, _, flight = ask
-        if flight is None:
-            finished = plan.finished.get(packet[2:])
-            if finished is not None:
+    def answered(self, packets: Iterable[bytes], pending: dict[bytes, Ask], server: Carrier, now: float) -> list[bytes]:
+        """A turn's packets from one server. Takes those questions out of *pending* (id -> ask) that are
+        answered, and returns their ids; for all others the wait goes on."""
+        freed = []
+        latency = server.health.latency
+        for packet in packets:
+            key = packet[:2]
+            # Not popped before it is known to be the answer: another may come with the same id.
+            ask = pending.get(key)
+            if ask is None:
+                server.health.strays += 1
+                continue
+            plan, tag, client, reply, since, flight = ask
+            if flight is None and (finished := plan.finished.get(packet[2:])) is not None:
                 reply((tag + finished, client))
-                return True
-        return self._settle(ask, packet[2:], server, now)
+            elif not self._settle(ask, packet[2:], server, now):
+                server.health.strays += 1
+                continue
+            latency[int((now - since) * SCALE).bit_length()] += 1
+            del pending[key]
+            freed.append(key)
+        if freed:
+            server.health.answer(now - since, len(freed))
+        return freed
 
     def _settle(self, ask: Ask, body: bytes, server: Carrier, now: float) -> bool:
         if ask[5] and ask[5].done:
             return True
-        reply = self._read(ask[0], body)
+        reply = reply_to(ask[0], body)
         if reply is None:
             self.mismatched += 1
             return False
@@ -222,19 +231,6 @@ class Forwarder:
             return True
         self._land(flight, reply, server, body, now)
         return True
-
-    def _read(self, plan: Plan, body: bytes) -> Reply | None:
-        """The reply, if it is one to this question: wait for the valid answer, whatever comes before (TuDoor)."""
-        query = plan.query
-        assert query is not None
-        try:
-            reply = read_reply(body)
-        except Malformed:
-            return None
-        # Consul's newer releases give the name back in lower case.
-        if reply.question[:-4].lower() != query.name or reply.question[-4:] != query.question[-4:]:
-            return None
-        return reply if reply.flags & 0x8000 and not reply.flags & 0x7800 else None
 
     def _by_tcp(self, flight: Flight, server: Carrier, now: float) -> bool:
         if server.ask_tcp((flight.plan, b"", None, _nobody, now, flight), flight.plan.packet):
@@ -260,36 +256,13 @@ class Forwarder:
                 self.cache.put(flight.key, reply, plan.query.type, now)  # type: ignore[union-attr]
             else:
                 self.cache.fail(flight.key, now)
-                if self._serve_stale(flight, now):
+                if self._serve_stale(flight.waiting, self.cache.get(flight.key, now)):
                     return
         for waiter, tag, client, send in flight.waiting:
-            answer = self._finish(waiter, reply, server)
+            answer = finish(waiter, reply, server.health.label, self.tables)
             if flight.key is None and reply.rcode == NOERROR and reply.section(1):
                 waiter.remember(body, answer)
             send((tag + answer, client))
-        flight.waiting = []
-
-    def _finish(self, plan: Plan, reply: Reply, server: Carrier) -> bytes:
-        route, query = plan.route, plan.query
-        assert route is not None and query is not None
-        if query.signed:
-            return reply.body
-        if not route.consul:
-            return self._dress(plan, reply, server.health.label)
-        repairer = self.tables.repairers.get(route.name)
-        if repairer is None:
-            return self._dress(plan, reply, server.health.label)
-        share = query.type in (1, 28) and not repairer.switches.truncate
-        return self._dress(plan, repairer.repair(query, reply), server.health.label, share)
-
-    def _dress(self, plan: Plan, reply: Reply, source: str, share: bool = False) -> bytes:
-        assert plan.query is not None
-        options: tuple[tuple[int, bytes], ...] = ()
-        if plan.tells and plan.route:
-            options = ((TELL, f"{plan.route.name}\t{source}".encode()),)
-        elif reply.edns and (why := reply.edns.option(EDE)):
-            options = ((EDE, why),)
-        return dress(plan.query, reply, plan.limit, options, share)
 
     # A server does not answer -----------------------------------------------------------------------
 
@@ -306,49 +279,31 @@ class Forwarder:
         self._end(flight)
         if flight.key is not None:
             self.cache.fail(flight.key, now)
-            if self._serve_stale(flight, now):
+            if self._serve_stale(flight.waiting, self.cache.get(flight.key, now)):
                 return
-        for plan, tag, client, send in flight.waiting:
-            self._servfail(plan, flight.reason, tag, client, send)
-        flight.waiting = []
+        for waiter in flight.waiting:
+            self._servfail(waiter, flight.reason)
 
     def impatient(self, now: float) -> None:
         """Give a stale answer to those who have waited long enough; the question stays on its way."""
-        for flight in list(self.flights.values()):
+        for key, flight in self.flights.items():
             if now - flight.since < CLIENT_PATIENCE:
                 break  # in the order of their departure
-            if flight.waiting:
-                self._serve_stale(flight, now)
+            if flight.waiting and self._serve_stale(flight.waiting, self.cache.get(key, now)):
+                flight.waiting = []
 
-    def _serve_stale(self, flight: Flight, now: float) -> bool:
-        entry = self.cache.get(flight.key, now) if flight.key is not None else None
+    def _serve_stale(self, waiting: list[Waiter], entry: Entry | None) -> bool:
         if entry is None:
             return False
-        for plan, tag, client, send in flight.waiting:
-            send((tag + self._stale(plan, entry), client))
-        flight.waiting = []
+        for plan, tag, client, send in waiting:
+            self.stale_served += 1
+            send((tag + stale(plan, entry), client))
         return True
 
-    def _stale(self, plan: Plan, entry: Entry) -> bytes:
-        assert plan.query is not None
-        self.stale_served += 1
-        reason = struct.pack("!H", _STALE) + b"the servers do not answer; this is what they last said"
-        return dress(plan.query, entry.stale(), plan.limit, ((EDE, reason),))
-
-    def _refuse_again(self, plan: Plan, entry: Entry | None, tag: bytes, client: Client, reply: Send) -> None:
-        if entry is not None:
-            reply((tag + self._stale(plan, entry), client))
-        else:
-            self._servfail(plan, "asked a moment ago, and nobody could answer", tag, client, reply, _CACHED_ERROR)
-
-    def _servfail(
-        self, plan: Plan, reason: str, tag: bytes, client: Client, reply: Send, code: int = _UNREACHABLE
-    ) -> None:
+    def _servfail(self, waiter: Waiter, reason: str) -> None:
+        plan, tag, client, send = waiter
         self.servfails += 1
-        assert plan.query is not None
-        if "refused" in reason:
-            code = _NETWORK
-        reply((tag + error(plan.query, SERVFAIL, (code, reason)), client))
+        send((tag + servfail(plan, reason), client))
 
     def _end(self, flight: Flight) -> None:
         flight.done = True
@@ -371,4 +326,3 @@ def _flight_of(ask: Ask, server: Carrier) -> Flight:
 
 def _nobody(_: tuple[bytes, Client]) -> None:
     """Where the answer to a flight's ask goes: its waiting clients are in the flight itself."""
-

@@ -7,10 +7,12 @@ asked for every time. Plans belong to one set of tables and go with it when conf
 from collections import Counter
 from dataclasses import dataclass, field
 
+from panteras_dns.answer import ask, bare_error, dress, error
 from panteras_dns.cache import cache_key
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
+from panteras_dns.upstream import Group
 from panteras_dns.wire import (
     AD,
     BADVERS,
@@ -28,10 +30,6 @@ from panteras_dns.wire import (
     Edns,
     Malformed,
     Query,
-    ask,
-    bare_error,
-    dress,
-    error,
     read_query,
 )
 
@@ -54,7 +52,21 @@ class Plan:
     `finished` remembers *finish*: reply bytes after the id -> what this client gets.
     """
 
-    __slots__ = ("answer", "asked", "fate", "finished", "key", "limit", "packet", "query", "ready", "ready_until", "route", "tells")
+    __slots__ = (
+        "answer",
+        "asked",
+        "direct",
+        "fate",
+        "finished",
+        "key",
+        "limit",
+        "packet",
+        "query",
+        "ready",
+        "ready_until",
+        "route",
+        "tells",
+    )
 
     def __init__(self, fate: str, query: Query | None = None, answer: bytes | None = None) -> None:
         self.fate = fate
@@ -62,6 +74,7 @@ class Plan:
         self.answer = answer
         self.asked = 0
         self.route: Route | None = None
+        self.direct: Group | None = None  # whom to ask without a look into the cache
         self.key: bytes | None = None
         self.packet = b""
         self.limit = SMALLEST_UDP
@@ -177,6 +190,8 @@ class Planner:
             plan.packet = ask(query, Edns(flags=DO if query.wants_dnssec else 0), AD)
         if route.cached and not query.signed and query.cls == IN:
             plan.key = cache_key(query)
+        else:
+            plan.direct = route.group
         return plan
 
 

@@ -22,21 +22,21 @@ class Policy:
     def __init__(self, allowed: Iterable[Network], rate: float = 5_000, burst: float = 10_000) -> None:
         self._allowed = tuple(allowed)
         self._cost = 1 / rate if rate else 0.0
-        self._slack = burst * self._cost
-        self._clients: dict[Host, list[float]] = {}
+        self.slack = burst * self._cost
+        self.clients: dict[Host, list[float]] = {}  # host -> [when its bucket is full again, cost of a query]
         self._denied: set[Host] = set()
         self.refused = 0
         self.limited = 0
 
     def verdict(self, host: Host, now: float) -> int:
         """ADMITTED, REFUSED (not on the list) or LIMITED (too fast). *host* as batch hands it over."""
-        client = self._clients.get(host)
+        client = self.clients.get(host)
         if client is None:
             return self._meet(host, now)
         full_at = client[0]
         if full_at < now:
             client[0] = now + client[1]
-        elif full_at - now <= self._slack:
+        elif full_at - now <= self.slack:
             client[0] = full_at + client[1]
         else:
             self.limited += 1
@@ -56,14 +56,16 @@ class Policy:
             self._denied.add(host)
             self.refused += 1
             return REFUSED
-        if len(self._clients) >= _MOST:
+        if len(self.clients) >= _MOST:
             self._forget(now)
         # Loopback can't be spoofed from outside, and is the host itself.
         cost = 0.0 if address.is_loopback else self._cost
-        self._clients[host] = [now + cost, cost]
+        self.clients[host] = [now + cost, cost]
         return ADMITTED
 
     def _forget(self, now: float) -> None:
-        self._clients = {host: client for host, client in self._clients.items() if client[0] > now}
-        if len(self._clients) >= _MOST:
-            self._clients.clear()
+        # In place: the fast path holds the dict.
+        for host in [host for host, client in self.clients.items() if client[0] <= now]:
+            del self.clients[host]
+        if len(self.clients) >= _MOST:
+            self.clients.clear()

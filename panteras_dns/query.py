@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 
 from dnslib import CLASS, EDNS0, QTYPE, RCODE, DNSLabel, DNSQuestion, DNSRecord, EDNSOption
 
-from panteras_dns.config import Endpoint
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.names import wire_name
 from panteras_dns.plan import TELL
-from panteras_dns.wire import EDE, Malformed, frame, read_reply, wire_name
+from panteras_dns.wire import EDE, Malformed, frame, read_reply
 
 
-class Unanswered(Exception):  # noqa: N818  a state of affairs
+class Unanswered(Exception):
     """No server was there to ask, or none answered in time."""
 
 
@@ -37,7 +38,9 @@ class Found:
         lines = self.records or [f"{self.name} {self.type}: no records"]
         if self.rcode != "NOERROR":
             lines = [f"{self.name} {self.type}: {self.rcode}" + (f", {self.reason}" if self.reason else "")]
-        way = f"route {self.route}, answered by {self.server}" if self.route else "the server does not say by which route"
+        way = (
+            f"route {self.route}, answered by {self.server}" if self.route else "the server does not say by which route"
+        )
         return "\n".join([*lines, f"-- {way}; {self.milliseconds:.1f} ms from {self.asked}"])
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from dnslib import RR
 from dnslib.label import DNSBuffer
 
-from panteras_dns.routes import suffixes
+from panteras_dns.answer import message
+from panteras_dns.names import suffixes, wire_name
 from panteras_dns.wire import (
     AA,
+    AAAA,
     ANY,
     CNAME,
     IN,
@@ -26,12 +28,9 @@ from panteras_dns.wire import (
     SOA,
     SRV,
     A,
-    AAAA,
     Query,
     Reply,
-    message,
     read_reply,
-    wire_name,
 )
 
 _FIXED = struct.Struct("!HHLH")

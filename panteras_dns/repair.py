@@ -7,23 +7,10 @@ switched off, each is counted, and each names the complaint it answers (hashicor
 import struct
 from dataclasses import dataclass, field
 
-from panteras_dns.routes import CONSUL_FORMS, suffixes
-from panteras_dns.wire import (
-    AA,
-    IN,
-    NOERROR,
-    NXDOMAIN,
-    QR,
-    RCODE,
-    SOA,
-    TC,
-    Query,
-    Reply,
-    message,
-    name_at,
-    read_reply,
-    with_ttl,
-)
+from panteras_dns.answer import message, with_ttl
+from panteras_dns.names import suffixes
+from panteras_dns.routes import CONSUL_FORMS
+from panteras_dns.wire import AA, IN, NOERROR, NXDOMAIN, QR, RCODE, SOA, TC, Query, Reply, name_at, read_reply
 
 # Types Consul never has: DS, SSHFP, RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM, TLSA, SVCB, HTTPS, CAA. Asking it
 # for them only loops where it has recursors (consul#1800, #6183).

@@ -3,15 +3,16 @@
 A table of suffixes in wire form, swapped whole on reload. Knows nothing of sockets, health or caches.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from panteras_dns.wire import wire_name
+from panteras_dns.names import suffixes, wire_name
 
 # Labels that stand before a Consul domain in every name Consul serves (consul-dns: forms of names).
 CONSUL_FORMS = frozenset(
-    wire_name(form)[:-1] for form in ("service", "node", "query", "connect", "virtual", "ingress", "addr", "peer", "sg", "dc")
+    wire_name(form)[:-1]
+    for form in ("service", "node", "query", "connect", "virtual", "ingress", "addr", "peer", "sg", "dc")
 )
 
 
@@ -53,12 +54,3 @@ class Routes:
                 return True
             forms = forms or suffix[: suffix[0] + 1] in CONSUL_FORMS
         return False
-
-
-def suffixes(name: bytes) -> Iterator[bytes]:
-    """*name* and each of its ancestors, the root last."""
-    # Walk the labels: endswith() would find example.com inside b"\x09x\x07example\x03com\0".
-    yield name
-    while length := name[0]:
-        name = name[length + 1 :]
-        yield name

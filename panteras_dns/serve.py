@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from panteras_dns import process
-from panteras_dns.app import Options, Service, bind_all
-from panteras_dns.config import Config, Endpoint
-from panteras_dns.journal import begin
-from panteras_dns.sockets import Pair, bind, endpoint_of, paired
-from panteras_dns.workers import Supervisor
+from panteras_dns.app import Options, Service
+from panteras_dns.config import Config
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.host import process
+from panteras_dns.host.journal import begin
+from panteras_dns.host.sockets import Pair, bind, bind_all, endpoint_of, paired
+from panteras_dns.host.workers import Supervisor
 
 DEMO_LISTEN = (Endpoint("127.0.0.1", 5353),)
 
@@ -81,9 +82,7 @@ def _join(
     _work(reactor(), config, settings, pairs, ready)
 
 
-def _work(
-    reactor: Any, config: Config, settings: Options, pairs: Pairs, ready: Callable[[], None]
-) -> int:
+def _work(reactor: Any, config: Config, settings: Options, pairs: Pairs, ready: Callable[[], None]) -> int:
     """One worker's life."""
     service = Service(reactor, config, settings)
 
@@ -110,9 +109,7 @@ def _work(
 
 def _ready(config: Config, options: dict[str, Any], pairs: Pairs) -> None:
     process.notify("READY=1")
-    routes = "; ".join(
-        f"{', '.join(route.domains)} -> {', '.join(map(str, route.servers))}" for route in config.route
-    )
+    routes = "; ".join(f"{', '.join(route.domains)} -> {', '.join(map(str, route.servers))}" for route in config.route)
     if options["demo"]:
         routes = "a sample catalogue under consul; " + routes.partition("; ")[2]
     click.echo(f"ready: {routes}")

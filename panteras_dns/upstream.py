@@ -13,7 +13,7 @@ SEQUENTIAL, RANDOM, FASTEST, RACE = "sequential", "random", "fastest", "race"
 POLICIES = (SEQUENTIAL, RANDOM, FASTEST, RACE)
 
 PROBE_FIRST, PROBE_SLOWEST = 0.5, 8.0  # seconds between probes of a marked server: doubling
-BUCKETS = 16  # latency histogram: bucket n holds answers below 2**n / SCALE seconds
+BUCKETS = 20  # latency histogram: bucket n holds answers below 2**n / SCALE seconds; the last is never reached
 SCALE = 8192
 
 _EXPLORE = 50  # of the fastest policy: one question in so many goes to another server, to learn its speed
@@ -45,8 +45,9 @@ class Health:
         self._probe_at = 0.0
         self._pause = PROBE_FIRST
 
-    def answer(self, took: float) -> None:
-        """Any answer means alive."""
+    def answer(self, took: float, count: int = 1) -> None:
+        """*count* answers, the last after *took* seconds. Any answer means alive."""
+        self.answered += count
         self.rtt += (took - self.rtt) * 0.125 if self.rtt else took
         if self.down_since is not None:
             self.down_since = None
@@ -99,10 +100,10 @@ class Group:
         if not alive:
             return min(untried, key=lambda carrier: carrier.health.down_since or 0.0)
         if self.policy == RANDOM:
-            return random.choice(alive)  # noqa: S311  spreads load, hides nothing
-        if self.policy == FASTEST and random.randrange(_EXPLORE):  # noqa: S311
+            return random.choice(alive)
+        if self.policy == FASTEST and random.randrange(_EXPLORE):
             return min(alive, key=lambda carrier: carrier.health.rtt)
-        return random.choice(alive) if self.policy == FASTEST else alive[0]  # noqa: S311
+        return random.choice(alive) if self.policy == FASTEST else alive[0]
 
     def racers(self) -> list[Carrier]:
         """Whom to ask at once under the race policy."""

@@ -27,9 +27,9 @@ LARGEST = 65535
 _MOST_HOPS = 20_000  # compression pointers followed in one message: chains cost time, not memory
 _MOST_OPTIONS = 100  # EDNS options read (CVE-2026-41292)
 
-_HEADER = struct.Struct("!HHHHH")
-_RECORD = struct.Struct("!HHLH")
-_PAIR = struct.Struct("!HH")
+HEADER = struct.Struct("!HHHHH")
+RECORD = struct.Struct("!HHLH")
+PAIR = struct.Struct("!HH")
 
 
 class Malformed(ValueError):
@@ -111,7 +111,7 @@ def read_query(body: bytes) -> Query:
     end = _plain_name(body, 10)
     if end + 4 > len(body):
         raise Malformed("question cut short")
-    kind, cls = _PAIR.unpack_from(body, end)
+    kind, cls = PAIR.unpack_from(body, end)
     records, edns, at = _records(body, end + 4, (answers, authorities, additionals))
     if at != len(body):
         raise Malformed("bytes after the last record")
@@ -151,7 +151,7 @@ def name_at(body: bytes, at: int) -> bytes:
 def _header(body: bytes) -> tuple[int, int, int, int, int]:
     if len(body) < 10:
         raise Malformed("shorter than a header")
-    return _HEADER.unpack_from(body)
+    return HEADER.unpack_from(body)
 
 
 def _plain_name(body: bytes, at: int) -> int:
@@ -195,9 +195,7 @@ def _name(body: bytes, at: int, hops: int) -> tuple[list[bytes], int, int]:
     return labels, end or at + 1, hops
 
 
-def _records(
-    body: bytes, at: int, counts: tuple[int, int, int]
-) -> tuple[tuple[Record, ...], Edns | None, int]:
+def _records(body: bytes, at: int, counts: tuple[int, int, int]) -> tuple[tuple[Record, ...], Edns | None, int]:
     if sum(counts) * 11 > len(body) - at:  # RFC 9267: believe no count before it can be true
         raise Malformed("counts more records than there are bytes for")
     found: list[Record] = []
@@ -209,7 +207,7 @@ def _records(
             labels, at, hops = _name(body, at, hops)
             if at + 10 > len(body):
                 raise Malformed("record cut short")
-            kind, cls, ttl, size = _RECORD.unpack_from(body, at)
+            kind, cls, ttl, size = RECORD.unpack_from(body, at)
             record = Record(section, kind, cls, start, at + 4, at + 10, at + 10 + size)
             at = record.end
             if at > len(body):
@@ -224,121 +222,17 @@ def _records(
 
 
 def _edns(body: bytes, record: Record, ttl: int) -> Edns:
-    options = []
+    options: list[tuple[int, bytes]] = []
     at = record.data
     while at < record.end:
         if at + 4 > record.end or len(options) >= _MOST_OPTIONS:
             raise Malformed("EDNS options cut short or too many")
-        code, size = _PAIR.unpack_from(body, at)
+        code, size = PAIR.unpack_from(body, at)
         if at + 4 + size > record.end:
             raise Malformed("an EDNS option longer than its record")
         options.append((code, body[at + 4 : at + 4 + size]))
         at += 4 + size
     return Edns(max(record.cls, SMALLEST_UDP), ttl >> 16 & 255, ttl & 0xFFFF, ttl >> 24, tuple(options))
-
-
-# Building -----------------------------------------------------------------------------------------
-
-
-def opt(edns: Edns) -> bytes:
-    """An OPT record."""
-    data = b"".join(_PAIR.pack(code, len(value)) + value for code, value in edns.options)
-    ttl = edns.high_rcode << 24 | edns.version << 16 | edns.flags
-    return b"\0" + _RECORD.pack(OPT, edns.size, ttl, len(data)) + data
-
-
-def ask(query: Query, edns: Edns | None, extra_flags: int = 0) -> bytes:
-    """The body of a query for a server: the client's question, RD and CD, an OPT of our own."""
-    flags = query.flags & (RD | CD) | extra_flags
-    return _HEADER.pack(flags, 1, 0, 0, bool(edns)) + query.question + (opt(edns) if edns else b"")
-
-
-def message(query: Query, flags: int, sections: tuple[list[bytes], list[bytes], list[bytes]]) -> bytes:
-    """The body of a reply without an OPT: *flags* with rcode, records as bytes."""
-    answer, authority, additional = sections
-    return b"".join(
-        (
-            _HEADER.pack(flags, 1, len(answer), len(authority), len(additional)),
-            query.question,
-            *answer,
-            *authority,
-            *additional,
-        )
-    )
-
-
-def error(query: Query, rcode: int, ede: tuple[int, str] | None = None) -> bytes:
-    """The body of an answer without records; *ede* (RFC 8914 code, text) goes to clients that sent an OPT."""
-    flags = QR | RA | query.flags & (OPCODE | RD | CD) | rcode & RCODE
-    if query.edns is None:
-        return _HEADER.pack(flags, 1, 0, 0, 0) + query.question
-    options = ((EDE, struct.pack("!H", ede[0]) + ede[1].encode()),) if ede else ()
-    own = Edns(flags=query.edns.flags & DO, high_rcode=rcode >> 4, options=options)
-    return _HEADER.pack(flags, 1, 0, 0, 1) + query.question + opt(own)
-
-
-def bare_error(body: bytes, rcode: int) -> bytes:
-    """The body of an error for a packet that could not be read: its question if that much is there."""
-    flags = int.from_bytes(body[:2], "big") & (OPCODE | RD) | QR | RA | rcode
-    question = question_of(body)
-    if question is None or flags & OPCODE:  # RFC 8906 3.1.4: an unknown opcode gets an empty NOTIMP
-        return _HEADER.pack(flags, 0, 0, 0, 0)
-    return _HEADER.pack(flags, 1, 0, 0, 0) + question
-
-
-def dress(
-    query: Query, reply: Reply, limit: int, options: tuple[tuple[int, bytes], ...] = (), share: bool = False
-) -> bytes:
-    """The body of *reply* as this client takes it: its own question, RD, CD and OPT, RA set, within *limit*.
-
-    What does not fit is left out, the additional section first. TC says so (RFC 2181 9), unless *share*:
-    one address of a service is enough, and a retry over TCP often can't pass a tunnel.
-    """
-    asked = query.edns
-    tail = b""
-    if asked is not None:
-        high = reply.edns.high_rcode if reply.edns else 0
-        tail = opt(Edns(flags=asked.flags & DO, high_rcode=high, options=options))
-    flags = reply.flags & (AA | TC | RCODE) | QR | RA | query.flags & (OPCODE | RD | CD)
-    if reply.flags & AD and (query.flags & AD or query.wants_dnssec):
-        flags |= AD  # RFC 6840 5.8
-    counts, end = _fit(reply, limit - 12 - len(query.question) - len(tail))
-    first, last = 10 + len(reply.question), end
-    whole = tuple(len(reply.section(number)) for number in (1, 2))
-    if counts[:2] != whole and not (share and counts[0]):
-        flags |= TC
-    return b"".join(
-        (
-            _HEADER.pack(flags, 1, counts[0], counts[1], counts[2] + bool(tail)),
-            query.question,
-            reply.body[first:last],
-            tail,
-        )
-    )
-
-
-def _fit(reply: Reply, room: int) -> tuple[tuple[int, int, int], int]:
-    """How many records of each section fit in *room* bytes, and where in the body the last of them ends."""
-    counts = [0, 0, 0]
-    start = end = 10 + len(reply.question)
-    for record in reply.records:
-        # Offsets count from the start: what was taken out (an OPT) ends the section, so that
-        # compression pointers in what follows keep their targets.
-        if record.start != end or record.end - start > room:
-            break
-        counts[record.section - 1] += 1
-        end = record.end
-    return (counts[0], counts[1], counts[2]), end
-
-
-def with_ttl(reply: Reply, change: int, floor: int = 0, fixed: int | None = None) -> Reply:
-    """The same reply with *change* seconds taken from every TTL, or with the *fixed* one."""
-    body = bytearray(reply.body)
-    for record in reply.records:
-        at = record.ttl
-        ttl = fixed if fixed is not None else max(int.from_bytes(body[at : at + 4], "big") - change, floor)
-        body[at : at + 4] = ttl.to_bytes(4, "big")
-    return Reply(bytes(body), reply.flags, reply.question, reply.records, reply.edns)
 
 
 # TCP ----------------------------------------------------------------------------------------------
@@ -361,53 +255,3 @@ def unframe(buffer: bytearray, most: int = LARGEST) -> list[bytes]:
         at = end
     del buffer[:at]
     return found
-
-
-# Names --------------------------------------------------------------------------------------------
-
-
-def wire_name(text: str) -> bytes:
-    """A name in wire form, lower case, from its text; `\\DDD` and `\\X` as in RFC 1035 5.1. ValueError if none."""
-    labels: list[bytearray] = [bytearray()]
-    at = 0
-    raw = text.encode("utf-8")
-    while at < len(raw):
-        if raw[at] == 0x2E:
-            labels.append(bytearray())
-        elif raw[at] == 0x5C:
-            digits = raw[at + 1 : at + 4]
-            if len(digits) == 3 and digits.isdigit() and int(digits) < 256:
-                labels[-1].append(int(digits))
-                at += 3
-            elif digits:
-                labels[-1].append(digits[0])
-                at += 1
-            else:
-                raise ValueError(f"not a name: {text!r}")
-        else:
-            labels[-1].append(raw[at])
-        at += 1
-    if not labels[-1]:
-        labels.pop()
-    if any(not 0 < len(label) < 64 for label in labels) and text != ".":
-        raise ValueError(f"not a name: {text!r}")
-    wire = b"".join(bytes([len(label)]) + label for label in labels if label) + b"\0"
-    if len(wire) > 255:
-        raise ValueError(f"a name over 255 octets: {text!r}")
-    return wire.lower()
-
-
-def text_name(name: bytes) -> str:
-    """A wire name as people write it, every octet that is not plain escaped."""
-    parts, at = [], 0
-    while at < len(name) and (length := name[at]):
-        label = name[at + 1 : at + 1 + length]
-        parts.append("".join(_printable(octet) for octet in label))
-        at += length + 1
-    return ".".join(parts) + "."
-
-
-def _printable(octet: int) -> str:
-    if octet in b".\\":
-        return "\\" + chr(octet)
-    return chr(octet) if 0x21 <= octet <= 0x7E else f"\\{octet:03d}"

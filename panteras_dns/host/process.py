@@ -11,7 +11,7 @@ import pwd
 import resource
 import socket
 
-from panteras_dns.config import ConfigError
+from panteras_dns.options import ConfigError
 
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS = 1, 8, 38
 _CAP_NET_BIND_SERVICE = 10

@@ -6,6 +6,7 @@ Reads what the kernel says at the moment (psutil); keeps nothing.
 import ipaddress
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -38,7 +39,7 @@ def _prefix(mask: str) -> str:
     return str(bin(int(ipaddress.IPv6Address(mask))).count("1"))
 
 
-def _found() -> list["psutil._common.snicaddr"]:
+def _found() -> list[Any]:
     inet = (socket.AF_INET, socket.AF_INET6)
     return [one for many in psutil.net_if_addrs().values() for one in many if one.family in inet]
 
@@ -50,12 +51,11 @@ def holder(host: str, port: int, kind: int) -> str:
         found = psutil.net_connections(wanted)
     except (psutil.Error, OSError):
         found = []
-    for connection in found:
-        if connection.laddr and connection.laddr.port == port and connection.laddr.ip in (host, "0.0.0.0", "::"):  # noqa: S104
-            if wanted == "tcp" and connection.status != psutil.CONN_LISTEN:
-                continue
-            if connection.pid:
-                return _described(connection.pid)
+    anywhere = (host, "0.0.0.0", "::")  # noqa: S104  somebody else's
+    for one in found:
+        there = one.laddr and one.laddr.port == port and one.laddr.ip in anywhere
+        if there and one.pid and (wanted == "udp" or one.status == psutil.CONN_LISTEN):
+            return _described(one.pid)
     return "another program (run as root to see which)"
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from panteras_dns.process import die_with_parent
+from panteras_dns.host.process import die_with_parent
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _GRACE = 0.9  # seconds between SIGTERM and SIGKILL
@@ -58,7 +58,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         status = 1
         try:
-            self._work(index, lambda: self._report())
+            self._work(index, self._report)
             status = 0
         finally:
             sys.stdout.flush()

@@ -4,19 +4,21 @@ Says which address could not be had, who holds it, and what to do about it. Know
 """
 
 import errno
+import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from panteras_dns.config import Endpoint
-from panteras_dns.interfaces import addresses, holder
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.host.interfaces import addresses, holder
+from panteras_dns.options import ConfigError
 
 _RECEIVE_BUFFER = 4 << 20  # bytes: a burst must fit while another turn of the reactor ends
 _BACKLOG = 512
 
 
 @dataclass(frozen=True)
-class Taken(Exception):  # noqa: N818  a state of affairs
+class Taken(Exception):
     """A port that somebody else holds."""
 
     endpoint: Endpoint
@@ -76,9 +78,7 @@ def _with_port_of(endpoint: Endpoint, sock: socket.socket) -> Endpoint:
 
 
 def _bound(endpoint: Endpoint, kind: int, shared: bool) -> socket.socket:
-    family, _, _, _, where = socket.getaddrinfo(
-        endpoint.host, endpoint.port, type=kind, flags=socket.AI_NUMERICHOST
-    )[0]
+    family, _, _, _, where = socket.getaddrinfo(endpoint.host, endpoint.port, type=kind, flags=socket.AI_NUMERICHOST)[0]
     sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if family == socket.AF_INET6:
@@ -116,3 +116,25 @@ def paired(sockets: Iterable[socket.socket]) -> dict[Endpoint, Pair]:
         else:
             pair.tcp = sock
     return found
+
+
+def bind_all(listen: Iterable[Endpoint], shared: bool) -> tuple[dict[Endpoint, Pair], list[str]]:
+    """Bind everything that was asked for: the sockets, and a warning for each that `*` brought and that is
+    taken. `ConfigError` when a named one, or all of them, can't be had."""
+    pairs: dict[Endpoint, Pair] = {}
+    warnings: list[str] = []
+    errors: list[str] = []
+    for endpoint, named in expand(listen).items():
+        try:
+            pairs[endpoint] = bind(endpoint, shared)
+        except Taken as taken:
+            (errors if named else warnings).append(str(taken))
+        except OSError as problem:
+            reason = problem.strerror or os.strerror(problem.errno or 0)
+            hint = ": run as root, or choose a port above 1023" if isinstance(problem, PermissionError) else ""
+            (errors if named else warnings).append(f"{endpoint}: {reason}{hint}")
+    if errors or not pairs:
+        for pair in pairs.values():
+            pair.close()
+        raise ConfigError(errors or list(dict.fromkeys(warnings)) or ["no address to listen on"])
+    return pairs, warnings

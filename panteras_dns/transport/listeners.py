@@ -16,8 +16,8 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from panteras_dns import batch
-from panteras_dns.exchange import Post
 from panteras_dns.forwarder import Forwarder
+from panteras_dns.transport.ports import Post
 from panteras_dns.wire import frame, unframe
 
 log = Logger()
@@ -31,6 +31,7 @@ class UdpListener:
         self.sock = sock
         self.out: list[tuple[bytes, Any]] = []
         self.queries = 0
+        self._reply = self.out.append
         self._host = batch.HOST[sock.family]
         self._forwarder = forwarder
         self._post = post
@@ -49,14 +50,12 @@ class UdpListener:
             datagrams = batch.receive(self._handle)
         except OSError:
             return
-        handle, host, reply = self._forwarder.handle, self._host, self.out.append
         self.queries += len(datagrams)
-        for packet, client in datagrams:
-            try:
-                handle(packet, client, client[host], reply, now)
-            except Exception:
-                # Must not reach the reactor: it would stop listening.
-                log.failure("a bug: a query was not understood")
+        try:
+            self._forwarder.handle(datagrams, self._host, self._reply, now)
+        except Exception:
+            # Must not reach the reactor: it would stop listening.
+            log.failure("a bug: a query was not understood")
         self._post.flush()
 
     def flush(self) -> None:
@@ -86,7 +85,7 @@ class TcpListener(protocol.ServerFactory):
 
     noisy = False
 
-    def __init__(self, forwarder: Forwarder, post: Post, bounds: TcpBounds = TcpBounds()) -> None:  # noqa: B008
+    def __init__(self, forwarder: Forwarder, post: Post, bounds: TcpBounds = TcpBounds()) -> None:
         self.forwarder = forwarder
         self.post = post
         self.bounds = bounds
@@ -106,16 +105,18 @@ class TcpListener(protocol.ServerFactory):
         for connection in list(self.connections):
             if now - connection.moved > self.bounds.idle and (connection.stuck or not connection.open):
                 self.cut += 1
-                connection.transport.abortConnection()  # type: ignore[union-attr]
+                connection.transport.abortConnection()
 
     def close(self) -> None:
         for connection in list(self.connections):
-            connection.transport.loseConnection()  # type: ignore[union-attr]
+            connection.transport.loseConnection()
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class Connection(protocol.Protocol):
     """One client's connection: many questions, answered in the order in which answers come."""
+
+    transport: Any
 
     def __init__(self, listener: TcpListener, host: str) -> None:
         self._listener = listener
@@ -130,8 +131,8 @@ class Connection(protocol.Protocol):
     def connectionMade(self) -> None:
         self._listener.connections[self] = None
         self._listener.per_client[self._host] += 1
-        self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
-        self.transport.registerProducer(self, True)  # type: ignore[union-attr]
+        self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
         self._buffer += data
@@ -153,7 +154,7 @@ class Connection(protocol.Protocol):
         self._listener.queries += 1
         self.open += 1
         try:
-            answered = self._listener.forwarder.handle_tcp(packet, self, self._host, _reply, self.moved)
+            answered = self._listener.forwarder.handle_message(packet, self, self._host, _reply, self.moved)
         except Exception:
             log.failure("a bug: a query was not understood")
             answered = False
@@ -165,7 +166,7 @@ class Connection(protocol.Protocol):
         if not self.connected:
             return
         self.moved = monotonic()
-        self.transport.write(frame(packet))  # type: ignore[union-attr]
+        self.transport.write(frame(packet))
         if not self._reading:
             self._read_on()
 
@@ -201,7 +202,7 @@ class Connection(protocol.Protocol):
         self._breathe()
 
     def writeConnectionLost(self) -> None:
-        self.transport.loseConnection()  # type: ignore[union-attr]
+        self.transport.loseConnection()
 
     def connectionLost(self, reason: Any = protocol.connectionDone) -> None:
         if self in self._listener.connections:

@@ -4,18 +4,9 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO, cast
 
-from twisted.logger import (
-    FilteringLogObserver,
-    ILogObserver,
-    LogEvent,
-    LogLevel,
-    LogLevelFilterPredicate,
-    formatEvent,
-    globalLogBeginner,
-)
-from zope.interface import provider
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("text", "json")
@@ -26,20 +17,19 @@ def begin(form: str = "text", level: str = "info", stream: TextIO | None = None)
     write = _json if form == "json" else _text
     out = stream or sys.stderr
 
-    @provider(ILogObserver)
-    def observer(event: LogEvent) -> None:
-        _emit(event, write, out)
+    least = LogLevel.levelWithName(level)
 
-    allowed = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(level))
-    observers = [FilteringLogObserver(observer, [allowed])]
-    globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False, discardBuffer=True)
+    def observer(event: LogEvent) -> None:
+        # Twisted's own "starting on port", said for every address, is noise; its warnings are not.
+        ours = event.get("log_namespace", "").startswith("panteras_dns")
+        if event["log_level"] >= (least if ours else max(least, LogLevel.warn)):
+            _emit(event, write, out)
+
+    globalLogBeginner.beginLoggingTo([cast(Any, observer)], redirectStandardIO=False, discardBuffer=True)
 
 
 def _emit(event: LogEvent, write: Callable[[str, str, str], str], out: TextIO) -> None:
     when = datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
-    ours = event.get("log_namespace", "").startswith("panteras_dns")
-    if not ours and event["log_level"] < LogLevel.warn:
-        return  # Twisted's own "starting on port", said for every address
     message = formatEvent(event)
     if "log_failure" in event:
         message += "\n" + event["log_failure"].getTraceback()

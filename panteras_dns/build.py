@@ -1,0 +1,62 @@
+"""What a configuration means: tables, policy and bounds as values. Reads the hosts files it names, nothing else."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from panteras_dns.answer import ask
+from panteras_dns.cache import Bounds
+from panteras_dns.config import Config, RouteConfig
+from panteras_dns.names import wire_name
+from panteras_dns.options import ConfigError
+from panteras_dns.plan import Plan
+from panteras_dns.policy import Network, Policy
+from panteras_dns.records import Records, compile_records, parse_hosts, parse_record
+from panteras_dns.repair import Repairs
+from panteras_dns.wire import IN, NS, RD, SOA, Edns, Query
+
+
+def static_records(config: Config) -> Records:
+    """The records and hosts files of a configuration; `ConfigError` names the record that is none."""
+    found, errors = [], []
+    for number, record in enumerate(config.record):
+        try:
+            found.append(parse_record(record.name, record.type, record.data, record.ttl))
+        except ValueError as problem:
+            errors.append(f"record[{number}].data: {problem}")
+    for number, path in enumerate(config.dns.hosts):
+        try:
+            found += parse_hosts(Path(path).read_text(encoding="utf-8", errors="replace"))
+        except OSError as problem:
+            errors.append(f"dns.hosts[{number}]: {path}: {problem.strerror}")
+    if errors:
+        raise ConfigError(errors)
+    return compile_records(found)
+
+
+def probe_plan(domain: str) -> Plan:
+    """The question that asks a server whether it lives: any answer will do."""
+    name = wire_name(domain)
+    kind = NS if domain == "." else SOA
+    question = name + kind.to_bytes(2, "big") + IN.to_bytes(2, "big")
+    query = Query(RD, question, name, kind, IN, None)
+    plan = Plan("probe", query)
+    plan.packet = ask(query, Edns())
+    return plan
+
+
+def policy(config: Config, local: Sequence[Network]) -> Policy:
+    """Who may ask; *local* is what the word means on this machine at the moment."""
+    allowed: list[Network] = []
+    for text in config.dns.allow:
+        allowed += local if text == "local" else [ipaddress.ip_network(text)]
+    return Policy(allowed, config.dns.client_rate, config.dns.client_burst)
+
+
+def bounds(config: Config) -> Bounds:
+    return Bounds(**{item.name: getattr(config.cache, item.name) for item in fields(Bounds)})
+
+
+def switches(route: RouteConfig) -> Repairs:
+    return Repairs(**{item.name: getattr(route, item.name) for item in fields(Repairs)})

@@ -1,0 +1,69 @@
+"""What a client gets: (plan, reply of a server) -> bytes. The other half of plan.py, and as pure.
+
+Same plan, same reply, same result, so that the forwarder may remember it.
+"""
+
+import struct
+
+from panteras_dns.answer import dress, error
+from panteras_dns.cache import Entry
+from panteras_dns.plan import TELL, Plan, Tables
+from panteras_dns.wire import AAAA, EDE, SERVFAIL, A, Malformed, Reply, read_reply
+
+# Extended errors (RFC 8914).
+_STALE, _CACHED_ERROR, _UNREACHABLE, _NETWORK = 3, 13, 22, 23
+
+
+def reply_to(plan: Plan, body: bytes) -> Reply | None:
+    """A server's packet (without its id) read, if it is a reply to the plan's question."""
+    query = plan.query
+    assert query is not None
+    try:
+        reply = read_reply(body)
+    except Malformed:
+        return None
+    # Consul's newer releases give the name back in lower case.
+    if reply.question[:-4].lower() != query.name or reply.question[-4:] != query.question[-4:]:
+        return None
+    return reply if reply.flags & 0x8000 and not reply.flags & 0x7800 else None
+
+
+def finish(plan: Plan, reply: Reply, source: str, tables: Tables) -> bytes:
+    """The body of the answer: repaired if it is Consul's, in the client's own spelling, size and OPT."""
+    route, query = plan.route, plan.query
+    assert route is not None and query is not None
+    if query.signed:
+        return reply.body
+    repairer = tables.repairers.get(route.name)
+    if repairer is None:
+        return dress(query, reply, plan.limit, _options(plan, reply, source))
+    share = query.type in (A, AAAA) and not repairer.switches.truncate
+    return dress(query, repairer.repair(query, reply), plan.limit, _options(plan, reply, source), share)
+
+
+def from_cache(plan: Plan, entry: Entry, now: float) -> bytes:
+    """The body of an answer from cache, its TTLs aged."""
+    assert plan.query is not None
+    aged = entry.aged(now)
+    return dress(plan.query, aged, plan.limit, _options(plan, aged, "cache"))
+
+
+def stale(plan: Plan, entry: Entry) -> bytes:
+    """The body of an answer whose time is over, marked as such (RFC 8767, EDE 3)."""
+    assert plan.query is not None
+    reason = struct.pack("!H", _STALE) + b"the servers do not answer; this is what they last said"
+    return dress(plan.query, entry.stale(), plan.limit, ((EDE, reason),))
+
+
+def servfail(plan: Plan, reason: str) -> bytes:
+    """The body of a SERVFAIL that says why."""
+    assert plan.query is not None
+    code = _NETWORK if "refused" in reason else _CACHED_ERROR if "a moment ago" in reason else _UNREACHABLE
+    return error(plan.query, SERVFAIL, (code, reason))
+
+
+def _options(plan: Plan, reply: Reply, source: str) -> tuple[tuple[int, bytes], ...]:
+    if plan.tells and plan.route:
+        return ((TELL, f"{plan.route.name}\t{source}".encode()),)
+    why = reply.edns.option(EDE) if reply.edns else None
+    return ((EDE, why),) if why is not None else ()

@@ -1,0 +1,219 @@
+"""UDP sockets towards servers, each with its questions in flight.
+
+Towards a server on loopback (Consul) a few connected sockets serve all questions. Towards any other, each
+question has an id and a port of its own, from a socket made ahead of need and never used again: who can't
+see the question has 32 bits to guess (RFC 5452). Every socket is connected: the kernel drops what comes
+from elsewhere.
+"""
+
+import contextlib
+import random
+import socket
+from collections import deque
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from panteras_dns import batch
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.forwarder import Ask, Forwarder
+from panteras_dns.upstream import Health
+
+log = Logger()
+
+IDS_A_PORT = 4096  # a random choice of the 65,536: the bound of questions in flight
+_RECEIVE_BUFFER = 4 << 20
+
+random_source = random.SystemRandom()
+
+
+class Post:
+    """What a turn of the reactor leaves to be sent: every box is emptied at the end of the turn."""
+
+    def __init__(self) -> None:
+        self.boxes: list[Any] = []
+
+    def flush(self) -> None:
+        for box in self.boxes:
+            if box.out:
+                box.flush()
+
+
+@dataclass
+class Surroundings:
+    """What servers need around them."""
+
+    reactor: Any
+    forwarder: Forwarder
+    post: Post
+
+
+class Owner(Protocol):
+    """The server that a socket belongs to."""
+
+    address: Endpoint
+    around: Surroundings
+    health: Health
+    timeout: float
+    closed: bool
+
+    def ask(self, ask: Any, body: bytes) -> bool: ...
+
+    def ask_tcp(self, ask: Any, body: bytes) -> bool: ...
+
+    def fail(self, ask: Ask, reason: str, now: float) -> None: ...
+
+    def landed(self, port: "FreshPort") -> None: ...
+
+
+@implementer(IReadDescriptor)
+class Port:
+    """One connected socket towards a server, shared by many questions."""
+
+    def __init__(self, server: Owner) -> None:
+        self.server = server
+        self.sock = _connected(server.address)
+        self.pending: dict[bytes, Ask] = {}
+        self.ids = deque(key.to_bytes(2, "big") for key in random_source.sample(range(65536), IDS_A_PORT))
+        self.out: list[bytes] = []
+        self._handle = batch.handle(self.sock)
+        self._around = server.around
+        self._around.reactor.addReader(self)
+        self._around.post.boxes.append(self)
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def logPrefix(self) -> str:
+        return "upstream"
+
+    def doRead(self) -> None:
+        now = monotonic()
+        try:
+            packets = batch.read(self._handle)
+        except OSError as problem:
+            self._refused(problem, now)
+        else:
+            self._take_in(packets, now)
+        self._around.post.flush()
+
+    def _take_in(self, packets: list[bytes], now: float) -> None:
+        try:
+            self.ids.extend(self._around.forwarder.answered(packets, self.pending, self.server, now))
+        except Exception:
+            log.failure("a bug: an answer was not understood")
+
+    def flush(self) -> None:
+        batch.write(self._handle, self.out)
+        self.out.clear()
+
+    def expire(self, before: float) -> list[Ask]:
+        """Take out the questions asked before then."""
+        expired = []
+        for key, ask in self.pending.items():  # in the order they were asked
+            if ask[4] > before:
+                break
+            expired.append((key, ask))
+        for key, _ in expired:
+            del self.pending[key]
+            self.ids.append(key)
+        return [ask for _, ask in expired]
+
+    def _refused(self, problem: OSError, now: float) -> None:
+        """The host says that nobody listens: no need to wait for the deadline."""
+        asks = self.expire(now)
+        for ask in asks:
+            self.server.health.refused += 1
+            self.server.fail(ask, "refused the question", now)
+
+    def connectionLost(self, reason: Any) -> None:
+        # The reactor takes a socket error for the end of a connection; a datagram socket has none.
+        number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if self.sock.fileno() >= 0 else 0
+        if self.server.closed:
+            return
+        self._around.reactor.addReader(self)
+        self._refused(OSError(number, "refused"), monotonic())
+        self._around.post.flush()
+
+    def close(self) -> None:
+        self._around.reactor.removeReader(self)
+        if self in self._around.post.boxes:
+            self._around.post.boxes.remove(self)
+        self.sock.close()
+
+
+@implementer(IReadDescriptor)
+class FreshPort:
+    """A connected socket for one question."""
+
+    def __init__(self, server: Owner) -> None:
+        self.server = server
+        self.sock = _connected(server.address, buffer=0)
+        self.pending: dict[bytes, Ask] = {}
+
+    @property
+    def ask(self) -> Ask | None:
+        return next(iter(self.pending.values()), None)
+
+    def send(self, ask: Ask, body: bytes) -> None:
+        key = random_source.randbytes(2)
+        self.pending[key] = ask
+        self.server.around.reactor.addReader(self)
+        with contextlib.suppress(OSError):  # what can't leave is not answered in time
+            self.sock.send(key + body)
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def logPrefix(self) -> str:
+        return "upstream"
+
+    def doRead(self) -> None:
+        now = monotonic()
+        try:
+            packet = self.sock.recv(65535)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.refused(now)
+        else:
+            self._take_in(packet, now)
+        self.server.around.post.flush()
+
+    def _take_in(self, packet: bytes, now: float) -> None:
+        if self.server.around.forwarder.answered((packet,), self.pending, self.server, now):
+            self.close()
+
+    def refused(self, now: float) -> None:
+        ask = self.ask
+        self.close()
+        if ask is not None:
+            self.server.health.refused += 1
+            self.server.fail(ask, "refused the question", now)
+
+    def connectionLost(self, reason: Any) -> None:
+        if self.ask is not None:
+            self.refused(monotonic())
+            self.server.around.post.flush()
+
+    def close(self) -> None:
+        self.pending.clear()
+        self.server.landed(self)
+        self.server.around.reactor.removeReader(self)
+        self.sock.close()
+
+
+def _connected(address: Endpoint, buffer: int = _RECEIVE_BUFFER) -> socket.socket:
+    sock = socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        sock.connect((address.host, address.port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
