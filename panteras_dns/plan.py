@@ -117,6 +117,9 @@ class Planner:
 
     def plan(self, body: bytes) -> Plan | None:
         """The plan for a query (without its id), or None for what is not to be answered at all."""
+        plan = self.young.get(body)
+        if plan is not None:
+            return plan
         plan = self._old.pop(body, None) or self._make(body)
         if plan is None:
             return None

@@ -1,0 +1,52 @@
+from panteras_dns.names import wire_name
+from panteras_dns.routes import Route, Routes
+
+CONSUL = Route("consul", "the agent", consul=True, cached=False)
+UPSTREAM = Route(".", "the others")
+ROUTES = Routes({wire_name("consul"): CONSUL, wire_name("."): UPSTREAM})
+
+
+def test_a_name_under_the_domain_goes_to_consul():
+    assert ROUTES.match(wire_name("python1.service.consul")) is CONSUL
+    assert ROUTES.match(wire_name("consul")) is CONSUL
+
+
+def test_a_name_that_only_ends_in_the_letters_consul_goes_upstream():
+    assert ROUTES.match(wire_name("notconsul")) is UPSTREAM
+    assert ROUTES.match(b"\x08x\x06consul\0") is UPSTREAM
+
+
+def test_the_longest_suffix_wins():
+    special = Route("dc2.consul", "another agent", consul=True)
+    routes = Routes({wire_name("consul"): CONSUL, wire_name("dc2.consul"): special})
+
+    assert routes.match(wire_name("web.service.dc2.consul")) is special
+    assert routes.match(wire_name("web.service.dc1.consul")) is CONSUL
+
+
+def test_without_a_root_route_other_names_have_none():
+    assert Routes({wire_name("consul"): CONSUL}).match(wire_name("example.com")) is None
+
+
+def test_a_consul_name_with_a_search_suffix_is_fenced():
+    fenced = [
+        "x.service.consul.corp.example",
+        "x.service.dc1.consul.lan",
+        "n.node.consul.example.com",
+        "_x._tcp.service.consul.a",
+    ]
+
+    assert [name for name in fenced if ROUTES.fenced(wire_name(name))] == fenced
+
+
+def test_names_that_only_look_like_it_are_not_fenced():
+    free = [
+        "consul.io",
+        "www.consul.io",
+        "consul.service.example.com",
+        "service.example.com",
+        "notconsul.service.x",
+        "x.service.consulx.y",
+    ]
+
+    assert [name for name in free if ROUTES.fenced(wire_name(name))] == []
