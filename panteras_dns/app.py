@@ -37,7 +37,7 @@ from panteras_dns.upstream import Group, Health
 log = Logger()
 
 WATCH = 1.0  # seconds between looks at resolv.conf, hosts files and the addresses of this machine
-DRAIN = 0.8  # seconds for questions in flight when we are told to stop
+DRAIN = 0.6  # seconds for questions in flight when we are told to stop
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Options:
     load: Callable[[], Config] = Config
     demo: bool = False
     shared: bool = False  # the port belongs to several workers
+    given: bool = False  # the sockets were bound by systemd: where to listen is not ours to say
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Service:
         self._complained: set[Endpoint] = set()
         self.post = Post()
         self.cache = Cache(config.cache.size, bounds(config))
-        self.forwarder = Forwarder(Tables(Routes({})), Policy(()), self.cache)
+        self.forwarder = Forwarder(Tables(Routes({})), Policy(tuple), self.cache)
         self._around = Surroundings(reactor, self.forwarder, self.post)
         self._loops = [LoopingCall(self._sweep), LoopingCall(self._look_around)]
         for loop in self._loops:
@@ -127,7 +128,7 @@ class Service:
         }
         special = special_names() if config.dns.special_names else Records()
         tables = Tables(Routes(table), records, special, repairers, config.dns.fence, config.dns.udp_size)
-        self.forwarder.load(tables, policy(config, networks()))
+        self.forwarder.load(tables, policy(config, networks))
         self.cache.size, self.cache.bounds = config.cache.size, bounds(config)
         # Questions in flight end on the old servers.
         self._retired += [server for key, server in before.items() if key not in self.servers]
@@ -178,6 +179,8 @@ class Service:
 
     def _listen_anew(self) -> None:
         """Bind what is wanted and not there, release what is there and not wanted."""
+        if self.options.given:
+            return
         wanted = expand(self.config.dns.listen)
         for endpoint in [one for one in self.doors if one not in wanted]:
             self._shut(endpoint)
@@ -199,13 +202,12 @@ class Service:
 
     def _look_around(self) -> None:
         """Follow the addresses of this machine, resolv.conf and the hosts files."""
-        if not self._look(self.config):
-            return
-        try:
-            self._load(self.config)
-        except ConfigError as problem:
-            log.error("{problem}", problem=problem)
-        self._listen_anew()
+        if self._look(self.config):
+            try:
+                self._load(self.config)
+            except ConfigError as problem:
+                log.error("{problem}", problem=problem)
+        self._listen_anew()  # also what could not be bound the last time
 
     def _look(self, config: Config) -> bool:
         """Note what is there now; whether anything is different."""
@@ -255,6 +257,8 @@ class Service:
         for loop in self._loops:
             if loop.running:
                 loop.stop()
+        for server in [*self.servers.values(), *self._retired]:
+            server.close()
         then()
 
 

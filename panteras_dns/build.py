@@ -1,7 +1,7 @@
 """What a configuration means: tables, policy and bounds as values. Reads the hosts files it names, nothing else."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -46,11 +46,13 @@ def probe_plan(domain: str) -> Plan:
     return plan
 
 
-def policy(config: Config, local: Sequence[Network]) -> Policy:
-    """Who may ask; *local* is what the word means on this machine at the moment."""
-    allowed: list[Network] = []
-    for text in config.dns.allow:
-        allowed += local if text == "local" else [ipaddress.ip_network(text)]
+def policy(config: Config, local: Callable[[], Sequence[Network]]) -> Policy:
+    """Who may ask; *local* tells what the word means on this machine at the moment."""
+    listed = [ipaddress.ip_network(text) for text in config.dns.allow if text != "local"]
+
+    def allowed() -> list[Network]:
+        return [*listed, *(local() if "local" in config.dns.allow else ())]
+
     return Policy(allowed, config.dns.client_rate, config.dns.client_burst)
 
 

@@ -2,6 +2,7 @@
 reactor."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class _EndpointType(click.ParamType[Endpoint]):
             self.fail(str(problem), param, ctx)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PANTERAS"})
 @click.version_option(package_name="panteras-gateway")
 def main() -> None:
     """The DNS and access gateway of docker hosts that run Consul.
@@ -47,10 +48,18 @@ def _fail(problem: ConfigError) -> None:
     sys.exit(USAGE)
 
 
-def _reactor() -> Any:
-    from twisted.internet import reactor
+def _reactor() -> Callable[[], Any]:
+    """Prepares the import of the reactor: it happens after root is dropped, when the files of a package below a
+    private directory can't be read any more, and after a fork, which must not share its epoll."""
+    import twisted.internet.default as platform
 
-    return reactor
+    def install() -> Any:
+        platform.install()
+        from twisted.internet import reactor
+
+        return reactor
+
+    return install
 
 
 def _config(file: Path | None) -> Config:
@@ -87,7 +96,7 @@ def serve(**options: Any) -> None:
         return _config(options["file"])
 
     try:
-        sys.exit(run(load_config, options, _reactor))
+        sys.exit(run(load_config, options, _reactor()))
     except ConfigError as problem:
         _fail(problem)
 

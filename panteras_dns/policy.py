@@ -6,7 +6,8 @@ when full, those whose buckets are full go first, then all: a flood of addresses
 """
 
 import ipaddress
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Host = bytes | str
@@ -14,13 +15,16 @@ Host = bytes | str
 ADMITTED, REFUSED, LIMITED = range(3)
 
 _MOST = 20_000
+_LOOK = 0.1  # seconds between two looks at the networks: strangers in numbers must not cost much
 
 
 class Policy:
     """Networks that may ask, and how many queries a second each client outside loopback may send."""
 
-    def __init__(self, allowed: Iterable[Network], rate: float = 5_000, burst: float = 10_000) -> None:
-        self._allowed = tuple(allowed)
+    def __init__(self, allowed: Callable[[], Iterable[Network]], rate: float = 5_000, burst: float = 10_000) -> None:
+        self._look = allowed  # asked again before a stranger is refused: a new docker network has new clients
+        self._looked = -math.inf
+        self._allowed: tuple[Network, ...] = tuple(allowed())
         self._cost = 1 / rate if rate else 0.0
         self.slack = burst * self._cost
         self.clients: dict[Host, list[float]] = {}  # host -> [when its bucket is full again, cost of a query]
@@ -52,7 +56,7 @@ class Policy:
             address = address.ipv4_mapped
         if len(self._denied) >= _MOST:
             self._denied.clear()
-        if not any(address in network for network in self._allowed if network.version == address.version):
+        if not self._listed(address, now):
             self._denied.add(host)
             self.refused += 1
             return REFUSED
@@ -62,6 +66,18 @@ class Policy:
         cost = 0.0 if address.is_loopback else self._cost
         self.clients[host] = [now + cost, cost]
         return ADMITTED
+
+    def _listed(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, now: float) -> bool:
+        def found() -> bool:
+            return any(address in network for network in self._allowed if network.version == address.version)
+
+        if found():
+            return True
+        if now - self._looked < _LOOK:
+            return False
+        self._looked = now
+        self._allowed = tuple(self._look())
+        return found()
 
     def _forget(self, now: float) -> None:
         # In place: the fast path holds the dict.

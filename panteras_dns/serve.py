@@ -31,14 +31,17 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     process.raise_file_limit()
     user = process.account(options["user"] or config.dns.user)
     count = config.dns.workers
-    sets, warnings = _bind(config, count)
+    given = process.passed_sockets()
+    sets, warnings = ([paired(given)] * count, []) if given else _bind(config, count)
     process.drop(user)
+    if options["file"] and not os.access(options["file"], os.R_OK):
+        warnings.append(f"{options['file']}: {user.pw_name if user else 'we'} can't read it: a reload will fail")
     for warning in warnings:
         click.echo(f"panteras: {warning}", err=True)
     for pair in sets[0].values():
         click.echo(_listening(pair))
     begin(options["log_format"], options["log_level"])
-    settings = Options(load=effective, demo=options["demo"], shared=count > 1)
+    settings = Options(load=effective, demo=options["demo"], shared=count > 1, given=bool(given))
     if count == 1:
         return _work(reactor(), config, settings, sets[0], lambda: _ready(config, options, sets[0]))
     crew = Supervisor(count, lambda index, ready: _join(reactor, config, settings, sets[index], ready))
@@ -55,9 +58,6 @@ def _effective(config: Config, options: dict[str, Any]) -> Config:
 
 def _bind(config: Config, count: int) -> tuple[list[Pairs], list[str]]:
     """A set of sockets for each worker."""
-    passed = process.passed_sockets()
-    if passed:
-        return [paired(passed)] * count, []
     first, warnings = bind_all(config.dns.listen, shared=count > 1)
     sets = [first]
     for _ in range(1, count):

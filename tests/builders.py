@@ -122,7 +122,7 @@ class World:
         tables.setdefault("records", Records())
         self.tables = Tables(routes, repairers=repairers, **tables)
         self.cache = Cache(100)
-        self.forwarder = Forwarder(self.tables, Policy((), rate=0), self.cache)
+        self.forwarder = Forwarder(self.tables, Policy(tuple, rate=0), self.cache)
         self.forwarder.policy.clients["127.0.0.1"] = [0.0, 0.0]
         for group in (to_consul.group, to_upstream.group):
             for server in group.carriers:

@@ -4,7 +4,6 @@ Says which address could not be had, who holds it, and what to do about it. Know
 """
 
 import errno
-import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,10 +24,7 @@ class Taken(Exception):
     who: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.endpoint} is held by {self.who}: stop it, or listen elsewhere with "
-            f"--listen ADDR[:PORT] or dns.listen"
-        )
+        return f"held by {self.who}"
 
 
 @dataclass
@@ -102,8 +98,9 @@ def _bound(endpoint: Endpoint, kind: int, shared: bool) -> socket.socket:
 
 def endpoint_of(sock: socket.socket) -> Endpoint:
     """Where a bound socket listens."""
-    host, port = sock.getsockname()[:2]
-    return Endpoint(host, port)
+    host, port, *more = sock.getsockname()
+    scope = more[1] if more else 0  # of a link-local address
+    return Endpoint(f"{host}%{socket.if_indextoname(scope)}" if scope else host, port)
 
 
 def paired(sockets: Iterable[socket.socket]) -> dict[Endpoint, Pair]:
@@ -122,19 +119,31 @@ def bind_all(listen: Iterable[Endpoint], shared: bool) -> tuple[dict[Endpoint, P
     """Bind everything that was asked for: the sockets, and a warning for each that `*` brought and that is
     taken. `ConfigError` when a named one, or all of them, can't be had."""
     pairs: dict[Endpoint, Pair] = {}
-    warnings: list[str] = []
-    errors: list[str] = []
-    for endpoint, named in expand(listen).items():
+    failed: dict[Endpoint, OSError | Taken] = {}
+    wanted = expand(listen)
+    for endpoint in wanted:
         try:
             pairs[endpoint] = bind(endpoint, shared)
-        except Taken as taken:
-            (errors if named else warnings).append(str(taken))
-        except OSError as problem:
-            reason = problem.strerror or os.strerror(problem.errno or 0)
-            hint = ": run as root, or choose a port above 1023" if isinstance(problem, PermissionError) else ""
-            (errors if named else warnings).append(f"{endpoint}: {reason}{hint}")
+        except (Taken, OSError) as problem:
+            failed[endpoint] = problem
+    errors = {endpoint: problem for endpoint, problem in failed.items() if wanted[endpoint] or not pairs}
     if errors or not pairs:
         for pair in pairs.values():
             pair.close()
-        raise ConfigError(errors or list(dict.fromkeys(warnings)) or ["no address to listen on"])
-    return pairs, warnings
+        raise ConfigError(_told(errors) or ["no address to listen on"])
+    return pairs, _told(failed)
+
+
+def _told(failed: dict[Endpoint, OSError | Taken]) -> list[str]:
+    """A line for each reason: one program that holds a port of ten addresses is one thing to stop."""
+    where: dict[str, list[str]] = {}
+    for endpoint, problem in failed.items():
+        where.setdefault(_reason(problem), []).append(str(endpoint))
+    return [f"{', '.join(endpoints)} {reason}" for reason, endpoints in where.items()]
+
+
+def _reason(problem: OSError | Taken) -> str:
+    if isinstance(problem, Taken):
+        return f"is held by {problem.who}: stop it, or listen elsewhere with --listen ADDR[:PORT] or dns.listen"
+    hint = ": run as root, or choose a port above 1023" if isinstance(problem, PermissionError) else ""
+    return f"can't be bound: {problem.strerror}{hint}"

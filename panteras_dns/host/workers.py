@@ -29,13 +29,15 @@ class Supervisor:
         self._pipe = os.pipe()
 
     def run(self, ready: Callable[[], None], died: Callable[[int, int], None]) -> int:
-        """Until SIGTERM or SIGINT; returns the exit status. *ready* is called when all workers are,
-        *died* with the pid and wait status of each that ends unasked."""
+        """Until SIGTERM or SIGINT; returns the exit status: 1 when they do not get ready. *ready* is called when
+        all are, *died* with the pid and wait status of each that ends unasked."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         for index in range(self._count):
             self._fork(index)
-        if self._all_ready():
-            ready()
+        if not self._all_ready():
+            self._stop()
+            return 1
+        ready()
         while True:
             number = signal.sigwait(_WATCHED)
             if number == signal.SIGHUP:
@@ -71,8 +73,8 @@ class Supervisor:
     def _all_ready(self) -> bool:
         deadline = time.monotonic() + _START
         seen = 0
-        while seen < self._count and (left := deadline - time.monotonic()) > 0:
-            if select.select([self._pipe[0]], [], [], left)[0]:
+        while seen < self._count and time.monotonic() < deadline and not self._ended():
+            if select.select([self._pipe[0]], [], [], 0.1)[0]:
                 seen += len(os.read(self._pipe[0], self._count))
         return seen >= self._count
 

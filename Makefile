@@ -1,0 +1,32 @@
+# On a fresh machine with Python: `make demo` to try it, `make test` to trust it.
+PYTHON ?= python3
+VENV := .venv
+IN := $(VENV)/bin
+
+.PHONY: demo test e2e bench lint clean
+
+demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
+	$(IN)/panteras serve --demo
+
+test: $(VENV)/ready  ## the fast suite, with the C extension and over plain sockets
+	PANTERAS_BATCH=plain $(IN)/pytest --ignore tests/e2e
+	PANTERAS_BATCH=native $(IN)/pytest --ignore tests/e2e
+
+e2e: $(VENV)/ready  ## real Consul, real clients, real containers; as root, after .ci/install
+	$(IN)/pytest tests/e2e
+
+bench: $(VENV)/ready  ## beside dnsmasq, unbound, dnsdist and knot-resolver; writes docs/performance.md
+	$(IN)/python -m benchmarks --write docs/performance.md
+
+lint: $(VENV)/ready
+	$(IN)/ruff check .
+	$(IN)/ruff format --check .
+	$(IN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info panteras_dns/*.so
+
+$(VENV)/ready: pyproject.toml panteras_dns/_batch.c
+	$(PYTHON) -m venv $(VENV)
+	$(IN)/pip install --quiet --editable '.[dev]'
+	touch $@

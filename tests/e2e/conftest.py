@@ -1,0 +1,204 @@
+"""The lab's parts as fixtures. They are real, and what is slow to start lives for the whole session.
+
+Needs root and the packages of `.ci/install`. Nothing may be skipped here: a missing part is a failure.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lab import addresses, base_image
+from lab.consul import Consul
+from lab.docker import Docker
+from lab.gateway import Gateway
+from lab.instance import Instance
+from lab.namespace import Namespace, join
+from lab.resolver import Resolver
+
+TOOLS = (
+    *("ip", "ss", "nsenter", "iptables", "getent", "dig", "kdig", "dnsperf"),
+    *("consul", "nsd", "unbound", "containerd", "dockerd", "debootstrap", "tar"),
+)
+GATEWAY_IMAGE = "panteras-gateway:e2e"
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    return _without_skips(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    report = yield
+    return _without_skips(report)
+
+
+def _without_skips(
+    report: pytest.TestReport | pytest.CollectReport,
+) -> pytest.TestReport | pytest.CollectReport:
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"nothing may be skipped here: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def equipment() -> None:
+    """Say at once, in one line, what is missing."""
+    if os.geteuid() != 0:
+        pytest.exit("the end-to-end tests make network namespaces: run them as root", returncode=2)
+    if missing := [tool for tool in TOOLS if not shutil.which(tool)]:
+        pytest.exit(f"the end-to-end tests need {', '.join(missing)}: run .ci/install", returncode=2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end cleans up, too
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A directory on a disk, its path short enough for socket files; the gateway reads in it without root."""
+    path = Path(tempfile.mkdtemp(prefix="panteras-e2e-", dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _part(role: str) -> Callable[[], Iterator[Namespace]]:
+    def namespace() -> Iterator[Namespace]:
+        made = Namespace(role)
+        yield made
+        made.delete()
+
+    return namespace
+
+
+bare_host = pytest.fixture(scope="session")(_part("host"))
+laptop = pytest.fixture(scope="session")(_part("laptop"))
+internet = pytest.fixture(scope="session")(_part("internet"))
+
+
+@pytest.fixture(scope="session")
+def host(bare_host: Namespace, laptop: Namespace, internet: Namespace) -> Namespace:
+    """The docker host, with wires to the laptop and to the internet."""
+    host = bare_host
+    join(
+        host,
+        laptop,
+        [f"{addresses.HOST}/24", f"{addresses.HOST_6}/64"],
+        [f"{addresses.LAPTOP}/24", f"{addresses.LAPTOP_6}/64"],
+    )
+    join(host, internet, [f"{addresses.HOST_OUTSIDE}/24"], [f"{addresses.RESOLVER}/24"])
+    for address in addresses.PYTHON1:
+        host.add_address(f"{address}/32")
+    laptop.add_route("default", addresses.HOST)
+    laptop.use_resolvers(addresses.HOST)
+    host.use_resolvers(addresses.RESOLVER)
+    return host
+
+
+@pytest.fixture(scope="session")
+def _resolver(host: Namespace, internet: Namespace, scratch: Path) -> Iterator[Resolver]:
+    resolver = Resolver(internet, addresses.RESOLVER, scratch)
+    try:
+        resolver.start()
+        yield resolver
+    finally:
+        resolver.stop()
+
+
+@pytest.fixture
+def resolver(_resolver: Resolver) -> Iterator[Resolver]:
+    """The resolver of /etc/resolv.conf of the host; a test may stop it."""
+    yield _resolver
+    if not _resolver.running:
+        _resolver.start()
+
+
+@pytest.fixture(scope="session")
+def _consul(host: Namespace, scratch: Path) -> Iterator[Consul]:
+    consul = Consul(host, scratch)
+    try:
+        consul.start()
+        yield consul
+    finally:
+        consul.stop()
+
+
+@pytest.fixture
+def consul(_consul: Consul) -> Iterator[Consul]:
+    """The agent of the host, without any service; a test may stop or freeze it."""
+    yield _consul
+    _consul.thaw()
+    if _consul.running:
+        _consul.forget_all()
+    else:
+        _consul.start()
+
+
+@pytest.fixture
+def python1(host: Namespace, consul: Consul, scratch: Path) -> Iterator[list[Instance]]:
+    """Two running instances of the service python1, not registered yet."""
+    instances: list[Instance] = []
+    try:
+        for address in addresses.PYTHON1:
+            instances.append(Instance(host, address, scratch))
+        yield instances
+    finally:
+        for instance in instances:
+            instance.stop()
+
+
+@pytest.fixture
+def serve(host: Namespace, scratch: Path) -> Iterator[Callable[..., Gateway]]:
+    """Start `panteras serve` with options; at the end its log must be free of surprises."""
+    started: list[Gateway] = []
+
+    def start(*options: str) -> Gateway:
+        gateway = Gateway(host, scratch / f"gateway-{len(started)}.log", *options)
+        started.append(gateway)
+        return gateway
+
+    yield start
+    for gateway in started:
+        gateway.stop()
+        print(f"--- {gateway.log}\n{gateway.output}{gateway.errors}")  # pytest shows it when the test failed
+    for gateway in started:
+        gateway.verify_log()
+
+
+@pytest.fixture
+def gateway(serve: Callable[..., Gateway], consul: Consul, resolver: Resolver) -> Gateway:
+    """The gateway as it comes: no option, no configuration, every address of the host."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def _engine(host: Namespace, scratch: Path) -> Iterator[Docker]:
+    root = scratch / "docker"
+    root.mkdir()
+    docker = Docker(root)
+    try:
+        docker.start(network=host.path)
+        docker.load(base_image.make(root), base_image.NAME)
+        yield docker
+    finally:
+        docker.stop()
+        docker.remove()
+
+
+@pytest.fixture
+def docker(_engine: Docker) -> Iterator[Docker]:
+    """The docker engine of the host, with the base image and without any container."""
+    yield _engine
+    _engine.remove_containers()
+
+
+@pytest.fixture(scope="session")
+def gateway_image(_engine: Docker) -> str:
+    """The gateway's image, built from the repository as a user builds it."""
+    _engine.build(GATEWAY_IMAGE, REPOSITORY / "Dockerfile.dns", REPOSITORY)
+    return GATEWAY_IMAGE

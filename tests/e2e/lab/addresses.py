@@ -1,0 +1,9 @@
+"""Who lives where in the lab; the host's services have addresses of their own, as containers do."""
+
+HOST = "10.77.1.1"
+HOST_6 = "fd77:1::1"
+LAPTOP = "10.77.1.2"
+LAPTOP_6 = "fd77:1::2"
+HOST_OUTSIDE = "198.51.100.1"
+RESOLVER = "198.51.100.53"
+PYTHON1 = ("10.77.9.11", "10.77.9.12")
