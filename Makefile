@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 IN := $(VENV)/bin
 
-.PHONY: demo test e2e bench lint clean
+.PHONY: demo test e2e bench lint docs clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
@@ -22,6 +22,10 @@ lint: $(VENV)/ready
 	$(IN)/ruff check .
 	$(IN)/ruff format --check .
 	$(IN)/mypy
+
+docs: $(VENV)/ready  ## the configuration reference, from the code
+	sed -i '/^<!-- reference/q' docs/configuration.md
+	(echo; $(IN)/python -m panteras_dns.reference) >> docs/configuration.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info panteras_dns/*.so

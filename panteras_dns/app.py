@@ -32,6 +32,7 @@ from panteras_dns.routes import Route, Routes
 from panteras_dns.transport.exchange import SWEEP, Server, sweep_all
 from panteras_dns.transport.listeners import TcpListener, UdpListener
 from panteras_dns.transport.ports import Post, Surroundings
+from panteras_dns.transport.watcher import Watcher
 from panteras_dns.upstream import Group, Health
 
 log = Logger()
@@ -96,6 +97,9 @@ class Service:
         self._load(self.config)
         for endpoint, pair in pairs.items():
             self._open(endpoint, pair)
+        self._watcher = Watcher(self._look_around)
+        if self._watcher.sock is not None:
+            self.reactor.addReader(self._watcher)
         self._loops[0].start(SWEEP)
         self._loops[1].start(WATCH)
 
@@ -257,6 +261,9 @@ class Service:
         for loop in self._loops:
             if loop.running:
                 loop.stop()
+        if self._watcher.sock is not None:
+            self.reactor.removeReader(self._watcher)
+            self._watcher.sock.close()
         for server in [*self.servers.values(), *self._retired]:
             server.close()
         then()

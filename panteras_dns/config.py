@@ -22,34 +22,44 @@ DEFAULT_FILE = Path("/etc/panteras/panteras.toml")
 class Dns:
     """[dns]: where clients knock, and who may."""
 
-    listen: tuple[Endpoint, ...] = options.key(options.listen, (Endpoint("*", 53),), many=True)
-    allow: tuple[str, ...] = options.key(options.network, ("local",), many=True)
-    workers: int = options.key(options.whole(1, 256), 1)
-    user: str = options.key(options.text, "")
-    hosts: tuple[str, ...] = options.key(options.text, (), many=True)
-    udp_size: int = options.key(options.whole(512, 4096), 1232)
-    fence: bool = options.key(options.flag, True)
-    special_names: bool = options.key(options.flag, True)
-    client_rate: float = options.key(options.number(0, 1e9), 5_000)
-    client_burst: float = options.key(options.number(1, 1e9), 10_000)
+    listen: tuple[Endpoint, ...] = options.key(
+        options.listen, 'Where clients knock; `"*"` is every address of the host', (Endpoint("*", 53),), many=True
+    )
+    allow: tuple[str, ...] = options.key(
+        options.network, 'Who may ask; `"local"` is loopback and directly attached networks', ("local",), many=True
+    )
+    workers: int = options.key(options.whole(1, 256), "Processes that share the port", 1)
+    user: str = options.key(options.text, "Account to run as; empty: `panteras`, or `nobody`", "")
+    hosts: tuple[str, ...] = options.key(options.text, "Files as hosts(5), answered here", (), many=True)
+    udp_size: int = options.key(options.whole(512, 4096), "Largest answer over UDP, in bytes", 1232)
+    fence: bool = options.key(options.flag, "Consul names with a search suffix behind them are answered here", True)
+    special_names: bool = options.key(options.flag, "localhost, local, onion and the like are answered here", True)
+    client_rate: float = options.key(options.number(0, 1e9), "Queries a second from one client; 0: any", 5_000)
+    client_burst: float = options.key(options.number(1, 1e9), "Queries a client may send at once", 10_000)
 
 
 @dataclass(frozen=True)
 class RouteConfig:
-    """[[route]]: whom to ask for the names under some domains."""
+    """[[route]]: whom to ask for the names under some domains. The longest matching domain wins."""
 
-    domains: tuple[str, ...] = options.key(options.domain, many=True)
-    servers: tuple[Endpoint | str, ...] = options.key(options.server, many=True)
-    kind: str = options.key(options.one_of("forward", "consul"), "forward")
-    cache: bool | None = options.key(options.flag, None)
-    policy: str = options.key(options.one_of(*POLICIES), "sequential")
-    timeout: float = options.key(options.seconds(0.05, 4), 0.8)
-    attempts: int = options.key(options.whole(1, 10), 3)
-    ttl: str = options.key(options.one_of("zero", "keep"), "zero")
-    nodata: bool = options.key(options.flag, True)
-    soa: bool = options.key(options.flag, True)
-    types: bool = options.key(options.flag, True)
-    truncate: bool = options.key(options.flag, False)
+    domains: tuple[str, ...] = options.key(options.domain, 'Domains; `"."` is everything else', many=True)
+    servers: tuple[Endpoint | str, ...] = options.key(
+        options.server, 'Servers; `"resolv.conf"` is the host\'s own upstreams', many=True
+    )
+    kind: str = options.key(options.one_of("forward", "consul"), "Whether the servers are Consul agents", "forward")
+    cache: bool | None = options.key(options.flag, "Cache answers; never those of Consul", None)
+    policy: str = options.key(options.one_of(*POLICIES), "Which server is asked first", "sequential")
+    timeout: float = options.key(options.seconds(0.05, 4), "Patience with one server", 0.8)
+    attempts: int = options.key(options.whole(1, 10), "How often a question is asked in all", 3)
+    ttl: str = options.key(
+        options.one_of("zero", "keep"), "Consul: TTLs leave as 0, so that nobody keeps an answer", "zero"
+    )
+    nodata: bool = options.key(options.flag, "Consul: names between others, like `service.consul`, exist", True)
+    soa: bool = options.key(options.flag, "Consul: negative answers carry a SOA that fits, minimum 0", True)
+    types: bool = options.key(options.flag, "Consul: types it never has are answered here", True)
+    truncate: bool = options.key(
+        options.flag, "Consul: addresses that do not all fit say so (TC), so that clients ask over TCP", False
+    )
 
     @property
     def name(self) -> str:
@@ -64,22 +74,24 @@ class RouteConfig:
 class CacheConfig:
     """[cache]: what is kept of the answers of general upstreams, and how long."""
 
-    size: int = options.key(options.whole(0, 10_000_000), 10_000)
-    min_ttl: float = options.key(options.seconds(0, 3600), 0)
-    max_ttl: float = options.key(options.seconds(1, 604_800), 86_400)
-    max_negative: float = options.key(options.seconds(0, 10_800), 3_600)
-    stale: float = options.key(options.seconds(0, 259_200), 86_400)
-    failure: float = options.key(options.seconds(1, 5), 1)
+    size: int = options.key(options.whole(0, 10_000_000), "Answers kept; 0: none", 10_000)
+    min_ttl: float = options.key(options.seconds(0, 3600), "Kept at least so long", 0)
+    max_ttl: float = options.key(options.seconds(1, 604_800), "Kept at most so long", 86_400)
+    max_negative: float = options.key(options.seconds(0, 10_800), "The same for what does not exist", 3_600)
+    stale: float = options.key(
+        options.seconds(0, 259_200), "Served for so long past their end, if upstreams fail", 86_400
+    )
+    failure: float = options.key(options.seconds(1, 5), "A failure is not asked again for so long", 1)
 
 
 @dataclass(frozen=True)
 class RecordConfig:
-    """[[record]]: a name answered here."""
+    """[[record]]: a name answered here, before any route."""
 
-    name: str = options.key(options.domain)
-    type: str = options.key(options.text)
-    data: str = options.key(options.text)
-    ttl: int = options.key(options.whole(0, 604_800), 60)
+    name: str = options.key(options.domain, "The name")
+    type: str = options.key(options.text, "The type, like `A`, `CNAME` or `TYPE65280`")
+    data: str = options.key(options.text, "The data, as in a zone file")
+    ttl: int = options.key(options.whole(0, 604_800), "Seconds for which others may keep it", 60)
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ class Config:
         return replace(self, route=tuple(routes))
 
 
-_TABLES: dict[str, tuple[type, bool]] = {
+TABLES: dict[str, tuple[type, bool]] = {
     "dns": (Dns, False),
     "route": (RouteConfig, True),
     "cache": (CacheConfig, False),
@@ -136,10 +148,10 @@ def parse(text: str, source: str = "configuration") -> Config:
     reader = Reader(source)
     values: dict[str, Any] = {}
     for key, value in document.items():
-        if key not in _TABLES:
-            reader.unknown(key, list(_TABLES))
+        if key not in TABLES:
+            reader.unknown(key, list(TABLES))
         else:
-            values[key] = reader.table(key, value, *_TABLES[key])
+            values[key] = reader.table(key, value, *TABLES[key])
     config = Config(**{key: value for key, value in values.items() if value is not None})
     if not reader.errors:
         reader.errors += [f"{source}: {problem}" for problem in _contradictions(config)]

@@ -108,9 +108,9 @@ def network(value: Any) -> str:
         raise ValueError(f"not a network: {value!r}, {expected}") from None
 
 
-def key(parse: Callable[[Any], Any], default: Any = MISSING, many: bool = False) -> Any:
-    """A field of the configuration: how its value is read, and what it is when it is not there."""
-    metadata = {"parse": parse, "many": many}
+def key(parse: Callable[[Any], Any], about: str, default: Any = MISSING, many: bool = False) -> Any:
+    """A field of the configuration: how its value is read, what it is for, what it is when it is not there."""
+    metadata = {"parse": parse, "many": many, "about": about}
     if default is MISSING:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -12,12 +12,24 @@ import psutil
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_IPV4_ADDRESSES, _IPV6_ADDRESSES = 0x10, 0x100  # RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 def addresses() -> list[str]:
     """Every IPv4 and IPv6 address of every interface, link-local ones with their `%interface`."""
     return [found.address for found in _found()]
+
+
+def changes() -> socket.socket | None:
+    """A socket that becomes readable when an address comes or goes (rtnetlink(7)); None where there is none."""
+    try:
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+        sock.bind((0, _IPV4_ADDRESSES | _IPV6_ADDRESSES))
+    except (AttributeError, OSError):  # another system, or a sandbox without netlink: we look now and then
+        return None
+    return sock
 
 
 def networks() -> list[Network]:

@@ -1,0 +1,66 @@
+"""What is published is true: the reference is the code's, the examples load, the commands exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from panteras_dns.cli import main
+from panteras_dns.config import parse
+from panteras_dns.reference import reference
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_reference_of_the_configuration_is_the_code_s():
+    page = (ROOT / "docs" / "configuration.md").read_text()
+
+    assert page.endswith(reference()), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_the_configuration_load(page):
+    for block in blocks(page, "toml"):
+        parse(block)
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for block in blocks(page, "console"):
+            whole = block.replace("\\\n", " ")
+            found += [(page.name, line) for line in re.findall(r"^[$#] (.*)", whole, re.MULTILINE)]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_command_of_the_manual_exists_with_its_options(page, line):
+    words = shlex.split(line)
+    name = Path(words[0]).name
+    if name == "panteras":
+        command = main.commands[words[1]]
+        command.make_context(words[1], words[2:], resilient_parsing=False)
+    elif name == "make":
+        targets = re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1] in targets
+    else:
+        assert name in ("dig", "docker", "pip", "python3", "python")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_command_has_help_with_examples():
+    for name, command in main.commands.items():
+        text = command.get_help(click.Context(command, info_name=f"panteras {name}"))
+        assert f"panteras {name}" in text.partition("Usage:")[2].partition("\n")[2]
