@@ -13,7 +13,7 @@ SEQUENTIAL, RANDOM, FASTEST, RACE = "sequential", "random", "fastest", "race"
 POLICIES = (SEQUENTIAL, RANDOM, FASTEST, RACE)
 
 PROBE_FIRST, PROBE_SLOWEST = 0.5, 8.0  # seconds between probes of a marked server: doubling
-BUCKETS = 20  # latency histogram: bucket n holds answers below 2**n / SCALE seconds; the last is never reached
+BUCKETS = 48  # latency histogram: bucket n holds answers below 2**n / SCALE seconds; a suspended machine has long ones
 SCALE = 8192
 
 _EXPLORE = 50  # of the fastest policy: one question in so many goes to another server, to learn its speed

@@ -21,7 +21,10 @@ _FRESH_AHEAD = 32  # sockets made ahead of need
 class Server:
     """One server as a route sees it: its health, its sockets, its questions in flight."""
 
-    def __init__(self, address: Endpoint, timeout: float, around: Surroundings, probe: Plan) -> None:
+    def __init__(
+        self, address: Endpoint, timeout: float, around: Surroundings, probe: Plan, shared: bool | None = None
+    ) -> None:
+        """*shared* sockets, or a fresh one a question: by default the former on loopback, where nobody can spoof."""
         self.address = address
         self.timeout = timeout
         self.around = around
@@ -33,7 +36,7 @@ class Server:
         self._probe = probe
         self._line = Line(self)
         self.ask: Callable[[Ask, bytes], bool] = self._ask_fresh
-        if address.loopback:
+        if address.loopback if shared is None else shared:
             self._ports = [Port(self) for _ in range(_SHARED_PORTS)]
             self._port = self._ports[0]
             self.ask = self._ask_shared

@@ -1,0 +1,168 @@
+"""Servers over real sockets on loopback, with a clock of our own for the deadlines."""
+
+import itertools
+import socket
+from time import monotonic
+
+import pytest
+from builders import World, a_query, a_reply, addresses_in
+from twisted.internet.task import Clock
+
+from panteras_dns.build import probe_plan
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.transport.exchange import Server
+from panteras_dns.transport.ports import Post, Surroundings
+
+
+class Reactor(Clock):
+    """A reactor that only notes who wants to read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list = []
+
+    def addReader(self, reader) -> None:
+        if reader not in self.readers:
+            self.readers.append(reader)
+
+    def removeReader(self, reader) -> None:
+        if reader in self.readers:
+            self.readers.remove(reader)
+
+    def deliver(self) -> None:
+        """Every reader looks at its socket."""
+        for reader in list(self.readers):
+            reader.doRead()
+
+
+class Lab:
+    """A forwarder whose upstream is a real socket in our hands."""
+
+    def __init__(self, shared: bool) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(5)
+        self.reactor, self.post, self.world = Reactor(), Post(), World()
+        self.world.now = monotonic()
+        around = Surroundings(self.reactor, self.world.forwarder, self.post)
+        address = Endpoint("127.0.0.1", self.socket.getsockname()[1])
+        self.server = Server(address, 0.8, around, probe_plan("."), shared)
+        group = self.world.tables.routes.match(b"\0").group
+        group.carriers = [self.server]
+        group.refresh()
+        self.server.health.changed = lambda _: group.refresh()
+
+    def ask(self, name: str = "www.example.com", number: int = 1) -> tuple[bytes, tuple[str, int]]:
+        """A client asks; what reaches the server, and from where."""
+        self.world.ask(a_query(name, id=number))
+        self.post.flush()
+        return self.socket.recvfrom(65535)
+
+    def close(self) -> None:
+        self.server.close()
+        self.socket.close()
+
+
+@pytest.fixture(params=[True, False], ids=["shared ports", "fresh ports"])
+def lab(request):
+    made = Lab(request.param)
+    yield made
+    made.close()
+
+
+def test_a_question_goes_out_and_its_answer_comes_in(lab):
+    query, client = lab.ask()
+    lab.socket.sendto(a_reply(query, "www.example.com. 60 A 192.0.2.1"), client)
+
+    lab.reactor.deliver()
+
+    assert addresses_in(lab.world.sent[0]) == ["192.0.2.1"]
+    assert lab.server.open_questions == 0
+    assert lab.server.health.answered == 1
+
+
+def test_a_wrong_answer_is_counted_and_the_wait_goes_on(lab):
+    query, client = lab.ask()
+    good = a_reply(query, "www.example.com. 60 A 192.0.2.1")
+    lab.socket.sendto(bytes([query[0] ^ 1]) + good[1:], client)
+    lab.reactor.deliver()
+    assert lab.world.sent == []
+
+    lab.socket.sendto(good, client)
+    lab.reactor.deliver()
+
+    assert len(lab.world.sent) == 1
+    assert lab.server.health.strays == 1
+
+
+def test_a_question_past_its_deadline_fails(lab):
+    lab.ask()
+    now = lab.world.now
+
+    lab.server.sweep(now + 0.7)
+    assert lab.server.health.timeouts == 0
+    lab.server.sweep(now + 0.81)
+
+    assert lab.server.health.timeouts == 1
+    assert lab.server.health.down_since is not None
+
+
+def test_a_refusal_needs_no_deadline(lab):
+    lab.ask("a.example")
+    lab.socket.close()
+    lab.world.ask(a_query("b.example"))
+    lab.post.flush()
+
+    lab.reactor.deliver()
+
+    assert lab.server.health.refused >= 1
+    assert "refused" in lab.server.health.reason
+
+
+def test_a_marked_server_is_probed_and_any_answer_clears_it(lab):
+    lab.server.health.failure("did not answer in time", lab.world.now)
+
+    lab.server.sweep(lab.world.now + 0.1)
+    lab.post.flush()
+    query, client = lab.socket.recvfrom(65535)
+    lab.socket.sendto(a_reply(query, rcode=5), client)
+    lab.reactor.deliver()
+
+    assert lab.server.health.down_since is None
+    assert lab.server.open_questions == 0
+
+
+def test_fresh_ports_and_ids_can_not_be_guessed():
+    lab = Lab(shared=False)
+    seen = []
+    for number in range(60):
+        query, client = lab.ask(f"n{number}.example")
+        seen.append((query[:2], client[1]))
+        lab.socket.sendto(a_reply(query, f"n{number}.example. 60 A 192.0.2.1"), client)
+        lab.reactor.deliver()
+
+    ids, ports = {key for key, _ in seen}, [port for _, port in seen]
+    assert len(ids) > 55
+    assert len(set(ports)) > 50
+    assert len({later - earlier for earlier, later in itertools.pairwise(ports)}) > 20
+    assert len(lab.reactor.readers) == 0
+    lab.close()
+
+
+def test_questions_in_flight_are_bounded():
+    lab = Lab(shared=True)
+    taken = 0
+    while lab.server.ask((None, b"", None, None, 0.0, None), b"x"):
+        taken += 1
+
+    assert 4000 < taken < 5000
+    assert lab.server.health.full == 1
+    lab.close()
+
+
+def test_shared_ports_have_ids_in_no_order():
+    lab = Lab(shared=True)
+    ids = [int.from_bytes(lab.ask(f"n{number}.example")[0][:2], "big") for number in range(50)]
+
+    assert len({later - earlier for earlier, later in itertools.pairwise(ids)}) > 40
+    lab.close()
