@@ -9,8 +9,8 @@ demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
 
 test: $(VENV)/ready  ## the fast suite, with the C extension and over plain sockets
-	PANTERAS_BATCH=plain $(IN)/pytest --ignore tests/e2e
-	PANTERAS_BATCH=native $(IN)/pytest --ignore tests/e2e
+	PANTERAS_BATCH=plain $(IN)/pytest -n 4 --ignore tests/e2e
+	PANTERAS_BATCH=native $(IN)/pytest -n 4 --ignore tests/e2e
 
 e2e: $(VENV)/ready  ## real Consul, real clients, real containers; as root, after .ci/install
 	$(IN)/pytest tests/e2e

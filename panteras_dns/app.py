@@ -31,7 +31,8 @@ from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
 from panteras_dns.transport.exchange import SWEEP, Server, sweep_all
 from panteras_dns.transport.listeners import TcpListener, UdpListener
-from panteras_dns.transport.ports import Post, Surroundings
+from panteras_dns.transport.ports import Surroundings
+from panteras_dns.transport.turns import Turns
 from panteras_dns.transport.watcher import Watcher
 from panteras_dns.upstream import Group, Health
 
@@ -83,10 +84,10 @@ class Service:
         self._retired: list[Server] = []
         self._world = _World()
         self._complained: set[Endpoint] = set()
-        self.post = Post()
+        self.turns = Turns(reactor)
         self.cache = Cache(config.cache.size, bounds(config))
         self.forwarder = Forwarder(Tables(Routes({})), Policy(tuple), self.cache)
-        self._around = Surroundings(reactor, self.forwarder, self.post)
+        self._around = Surroundings(reactor, self.forwarder, self.turns)
         self._loops = [LoopingCall(self._sweep), LoopingCall(self._look_around)]
         for loop in self._loops:
             loop.clock = reactor
@@ -163,17 +164,15 @@ class Service:
     def _open(self, endpoint: Endpoint, pair: Pair) -> None:
         door = Door(pair)
         if pair.udp is not None:
-            door.udp = UdpListener(pair.udp, self.forwarder, self.post)
-            self.reactor.addReader(door.udp)
+            door.udp = UdpListener(pair.udp, self.forwarder, self.turns)
         if pair.tcp is not None:
-            door.tcp = TcpListener(self.forwarder, self.post)
+            door.tcp = TcpListener(self.forwarder, self.turns)
             door.port = self.reactor.adoptStreamPort(pair.tcp.fileno(), pair.tcp.family, door.tcp)
         self.doors[endpoint] = door
 
     def _shut(self, endpoint: Endpoint) -> None:
         door = self.doors.pop(endpoint)
         if door.udp is not None:
-            self.reactor.removeReader(door.udp)
             door.udp.close()
         if door.port is not None and door.tcp is not None:
             door.port.stopListening()
@@ -233,7 +232,7 @@ class Service:
         return {endpoint.host for endpoint in expand(config.dns.listen) if endpoint.port == 53}
 
     def _sweep(self) -> None:
-        sweep_all([*self.servers.values(), *self._retired], self.forwarder, self.post)
+        sweep_all([*self.servers.values(), *self._retired], self.forwarder, self.turns)
         now = monotonic()
         for door in self.doors.values():
             if door.tcp is not None:
@@ -248,7 +247,7 @@ class Service:
         """Take no more questions, let those in flight end, then call *then*."""
         for door in self.doors.values():
             if door.udp is not None:
-                self.reactor.removeReader(door.udp)
+                door.udp.rest()
             if door.port is not None:
                 door.port.stopListening()
         self._drain(monotonic() + DRAIN, then)
@@ -266,6 +265,7 @@ class Service:
             self._watcher.sock.close()
         for server in [*self.servers.values(), *self._retired]:
             server.close()
+        self.turns.close()
         then()
 
 

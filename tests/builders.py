@@ -9,6 +9,7 @@ import dns.message
 import dns.name
 import dns.rdatatype
 import dns.rrset
+from twisted.internet.task import Clock
 
 from panteras_dns.cache import Cache
 from panteras_dns.forwarder import Forwarder
@@ -71,6 +72,27 @@ def reason_in(packet: bytes) -> tuple[int, str] | None:
         if option.otype == dns.edns.EDE:
             return int(option.code), option.text or ""
     return None
+
+
+class Reactor(Clock):
+    """A reactor that only notes who wants to read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list = []
+
+    def addReader(self, reader) -> None:
+        if reader not in self.readers:
+            self.readers.append(reader)
+
+    def removeReader(self, reader) -> None:
+        if reader in self.readers:
+            self.readers.remove(reader)
+
+    def deliver(self) -> None:
+        """Every reader looks at its socket."""
+        for reader in list(self.readers):
+            reader.doRead()
 
 
 class FakeServer:

@@ -8,7 +8,8 @@ from panteras_dns.endpoint import Endpoint
 from panteras_dns.forwarder import Ask, Flight, Forwarder
 from panteras_dns.plan import Plan
 from panteras_dns.transport.line import Line
-from panteras_dns.transport.ports import FreshPort, Port, Post, Surroundings
+from panteras_dns.transport.ports import FreshPort, Port, Surroundings
+from panteras_dns.transport.turns import Turns
 from panteras_dns.upstream import Health
 
 SWEEP = 0.1  # seconds between looks at the deadlines
@@ -129,10 +130,10 @@ def _nobody(_: tuple[bytes, Any]) -> None:
     """Nobody waits for the answer to a probe."""
 
 
-def sweep_all(servers: Sequence[Server], forwarder: Forwarder, post: Post) -> None:
+def sweep_all(servers: Sequence[Server], forwarder: Forwarder, turns: Turns) -> None:
     """One look at every deadline."""
     now = monotonic()
     for server in servers:
         server.sweep(now)
     forwarder.impatient(now)
-    post.flush()
+    turns.flush()

@@ -58,7 +58,7 @@ class Line(protocol.ClientFactory):
         for key in server.around.forwarder.answered(packets, self._pending, server, monotonic()):
             del self._bodies[key]
             self._again.discard(key)
-        server.around.post.flush()
+        server.around.turns.flush()
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
         self._connector = None
@@ -79,7 +79,7 @@ class Line(protocol.ClientFactory):
             del self._bodies[key]
             self._again.discard(key)
             self._server.fail(ask, reason, now)
-        self._server.around.post.flush()
+        self._server.around.turns.flush()
 
     def sweep(self, now: float) -> None:
         before = now - max(self._server.timeout, 1.0)

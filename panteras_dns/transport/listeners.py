@@ -11,62 +11,56 @@ from time import monotonic
 from typing import Any
 
 from twisted.internet import protocol
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReadDescriptor
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from panteras_dns import batch
 from panteras_dns.forwarder import Forwarder
-from panteras_dns.transport.ports import Post
+from panteras_dns.transport.turns import Turns
 from panteras_dns.wire import frame, unframe
 
 log = Logger()
 
 
-@implementer(IReadDescriptor)
 class UdpListener:
     """One UDP socket. Answers of a turn leave together."""
 
-    def __init__(self, sock: socket.socket, forwarder: Forwarder, post: Post) -> None:
+    def __init__(self, sock: socket.socket, forwarder: Forwarder, turns: Turns) -> None:
         self.sock = sock
         self.out: list[tuple[bytes, Any]] = []
         self.queries = 0
         self._reply = self.out.append
         self._host = batch.HOST[sock.family]
         self._forwarder = forwarder
-        self._post = post
+        self._turns = turns
         self._handle = batch.handle(sock)
-        post.boxes.append(self)
+        turns.add(self)
 
     def fileno(self) -> int:
         return self.sock.fileno()
 
-    def logPrefix(self) -> str:
-        return "udp"
-
-    def doRead(self) -> None:
-        now = monotonic()
+    def take(self, now: float) -> int:
         try:
             datagrams = batch.receive(self._handle)
         except OSError:
-            return
+            return 0
+        self._forwarder.handle(datagrams, self._host, self._reply, now)
         self.queries += len(datagrams)
-        try:
-            self._forwarder.handle(datagrams, self._host, self._reply, now)
-        except Exception:
-            # Must not reach the reactor: it would stop listening.
-            log.failure("a bug: a query was not understood")
-        self._post.flush()
+        return len(datagrams)
 
     def flush(self) -> None:
         batch.send(self._handle, self.out)
         self.out.clear()
 
-    def connectionLost(self, reason: Any) -> None:
-        """Nothing to do: whoever removed the reader closes the socket."""
+    def rest(self) -> None:
+        """Take no more questions; answers still leave."""
+        self._turns.remove(self)
+        self._turns.only_sends(self)
 
     def close(self) -> None:
-        self._post.boxes.remove(self)
+        """Read no more; answers to questions in flight can't leave any more either."""
+        self._turns.remove(self)
         self.sock.close()
 
 
@@ -85,9 +79,9 @@ class TcpListener(protocol.ServerFactory):
 
     noisy = False
 
-    def __init__(self, forwarder: Forwarder, post: Post, bounds: TcpBounds = TcpBounds()) -> None:
+    def __init__(self, forwarder: Forwarder, turns: Turns, bounds: TcpBounds = TcpBounds()) -> None:
         self.forwarder = forwarder
-        self.post = post
+        self.turns = turns
         self.bounds = bounds
         self.connections: dict[Connection, None] = {}
         self.per_client: Counter[str] = Counter()
@@ -137,7 +131,7 @@ class Connection(protocol.Protocol):
     def dataReceived(self, data: bytes) -> None:
         self._buffer += data
         self._read_on()
-        self._listener.post.flush()
+        self._listener.turns.flush()
 
     def _read_on(self) -> None:
         # A loop, not a call from answer(): answers from cache come at once, and a long pipeline of

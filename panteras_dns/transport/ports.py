@@ -11,36 +11,18 @@ import random
 import socket
 from collections import deque
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, Protocol
-
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.logger import Logger
-from zope.interface import implementer
 
 from panteras_dns import batch
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.forwarder import Ask, Forwarder
+from panteras_dns.transport.turns import Turns
 from panteras_dns.upstream import Health
-
-log = Logger()
 
 IDS_A_PORT = 4096  # a random choice of the 65,536: the bound of questions in flight
 _RECEIVE_BUFFER = 4 << 20
 
 random_source = random.SystemRandom()
-
-
-class Post:
-    """What a turn of the reactor leaves to be sent: every box is emptied at the end of the turn."""
-
-    def __init__(self) -> None:
-        self.boxes: list[Any] = []
-
-    def flush(self) -> None:
-        for box in self.boxes:
-            if box.out:
-                box.flush()
 
 
 @dataclass
@@ -49,7 +31,7 @@ class Surroundings:
 
     reactor: Any
     forwarder: Forwarder
-    post: Post
+    turns: Turns
 
 
 class Owner(Protocol):
@@ -70,7 +52,6 @@ class Owner(Protocol):
     def landed(self, port: "FreshPort") -> None: ...
 
 
-@implementer(IReadDescriptor)
 class Port:
     """One connected socket towards a server, shared by many questions."""
 
@@ -81,31 +62,20 @@ class Port:
         self.ids = deque(key.to_bytes(2, "big") for key in random_source.sample(range(65536), IDS_A_PORT))
         self.out: list[bytes] = []
         self._handle = batch.handle(self.sock)
-        self._around = server.around
-        self._around.reactor.addReader(self)
-        self._around.post.boxes.append(self)
+        self._forwarder = server.around.forwarder
+        server.around.turns.add(self)
 
     def fileno(self) -> int:
         return self.sock.fileno()
 
-    def logPrefix(self) -> str:
-        return "upstream"
-
-    def doRead(self) -> None:
-        now = monotonic()
+    def take(self, now: float) -> int:
         try:
             packets = batch.read(self._handle)
-        except OSError as problem:
-            self._refused(problem, now)
-        else:
-            self._take_in(packets, now)
-        self._around.post.flush()
-
-    def _take_in(self, packets: list[bytes], now: float) -> None:
-        try:
-            self.ids.extend(self._around.forwarder.answered(packets, self.pending, self.server, now))
-        except Exception:
-            log.failure("a bug: an answer was not understood")
+        except OSError:
+            self._refused(now)
+            return 0
+        self.ids.extend(self._forwarder.answered(packets, self.pending, self.server, now))
+        return len(packets)
 
     def flush(self) -> None:
         batch.write(self._handle, self.out)
@@ -123,30 +93,17 @@ class Port:
             self.ids.append(key)
         return [ask for _, ask in expired]
 
-    def _refused(self, problem: OSError, now: float) -> None:
+    def _refused(self, now: float) -> None:
         """The host says that nobody listens: no need to wait for the deadline."""
-        asks = self.expire(now)
-        for ask in asks:
+        for ask in self.expire(now):
             self.server.health.refused += 1
             self.server.fail(ask, "refused the question", now)
 
-    def connectionLost(self, reason: Any) -> None:
-        # The reactor takes a socket error for the end of a connection; a datagram socket has none.
-        number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if self.sock.fileno() >= 0 else 0
-        if self.server.closed:
-            return
-        self._around.reactor.addReader(self)
-        self._refused(OSError(number, "refused"), monotonic())
-        self._around.post.flush()
-
     def close(self) -> None:
-        self._around.reactor.removeReader(self)
-        if self in self._around.post.boxes:
-            self._around.post.boxes.remove(self)
+        self.server.around.turns.remove(self)
         self.sock.close()
 
 
-@implementer(IReadDescriptor)
 class FreshPort:
     """A connected socket for one question."""
 
@@ -154,6 +111,7 @@ class FreshPort:
         self.server = server
         self.sock = _connected(server.address, buffer=0)
         self.pending: dict[bytes, Ask] = {}
+        self.out: list[bytes] = []
 
     @property
     def ask(self) -> Ask | None:
@@ -162,48 +120,39 @@ class FreshPort:
     def send(self, ask: Ask, body: bytes) -> None:
         key = random_source.randbytes(2)
         self.pending[key] = ask
-        self.server.around.reactor.addReader(self)
+        self.server.around.turns.add(self, sends=False)
         with contextlib.suppress(OSError):  # what can't leave is not answered in time
             self.sock.send(key + body)
 
     def fileno(self) -> int:
         return self.sock.fileno()
 
-    def logPrefix(self) -> str:
-        return "upstream"
-
-    def doRead(self) -> None:
-        now = monotonic()
+    def take(self, now: float) -> int:
         try:
             packet = self.sock.recv(65535)
         except BlockingIOError:
-            return
+            return 0
         except OSError:
-            self.refused(now)
-        else:
-            self._take_in(packet, now)
-        self.server.around.post.flush()
-
-    def _take_in(self, packet: bytes, now: float) -> None:
+            self._refused(now)
+            return 0
         if self.server.around.forwarder.answered((packet,), self.pending, self.server, now):
             self.close()
+        return 1
 
-    def refused(self, now: float) -> None:
+    def flush(self) -> None:
+        """A question leaves at once."""
+
+    def _refused(self, now: float) -> None:
         ask = self.ask
         self.close()
         if ask is not None:
             self.server.health.refused += 1
             self.server.fail(ask, "refused the question", now)
 
-    def connectionLost(self, reason: Any) -> None:
-        if self.ask is not None:
-            self.refused(monotonic())
-            self.server.around.post.flush()
-
     def close(self) -> None:
         self.pending.clear()
         self.server.landed(self)
-        self.server.around.reactor.removeReader(self)
+        self.server.around.turns.remove(self)
         self.sock.close()
 
 

@@ -5,34 +5,13 @@ import socket
 from time import monotonic
 
 import pytest
-from builders import World, a_query, a_reply, addresses_in
-from twisted.internet.task import Clock
+from builders import Reactor, World, a_query, a_reply, addresses_in
 
 from panteras_dns.build import probe_plan
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.transport.exchange import Server
-from panteras_dns.transport.ports import Post, Surroundings
-
-
-class Reactor(Clock):
-    """A reactor that only notes who wants to read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list = []
-
-    def addReader(self, reader) -> None:
-        if reader not in self.readers:
-            self.readers.append(reader)
-
-    def removeReader(self, reader) -> None:
-        if reader in self.readers:
-            self.readers.remove(reader)
-
-    def deliver(self) -> None:
-        """Every reader looks at its socket."""
-        for reader in list(self.readers):
-            reader.doRead()
+from panteras_dns.transport.ports import Surroundings
+from panteras_dns.transport.turns import Turns
 
 
 class Lab:
@@ -42,9 +21,10 @@ class Lab:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(5)
-        self.reactor, self.post, self.world = Reactor(), Post(), World()
+        self.reactor, self.world = Reactor(), World()
+        self.turns = Turns(self.reactor)
         self.world.now = monotonic()
-        around = Surroundings(self.reactor, self.world.forwarder, self.post)
+        around = Surroundings(self.reactor, self.world.forwarder, self.turns)
         address = Endpoint("127.0.0.1", self.socket.getsockname()[1])
         self.server = Server(address, 0.8, around, probe_plan("."), shared)
         group = self.world.tables.routes.match(b"\0").group
@@ -55,7 +35,7 @@ class Lab:
     def ask(self, name: str = "www.example.com", number: int = 1) -> tuple[bytes, tuple[str, int]]:
         """A client asks; what reaches the server, and from where."""
         self.world.ask(a_query(name, id=number))
-        self.post.flush()
+        self.turns.flush()
         return self.socket.recvfrom(65535)
 
     def close(self) -> None:
@@ -111,7 +91,7 @@ def test_a_refusal_needs_no_deadline(lab):
     lab.ask("a.example")
     lab.socket.close()
     lab.world.ask(a_query("b.example"))
-    lab.post.flush()
+    lab.turns.flush()
 
     lab.reactor.deliver()
 
@@ -123,7 +103,7 @@ def test_a_marked_server_is_probed_and_any_answer_clears_it(lab):
     lab.server.health.failure("did not answer in time", lab.world.now)
 
     lab.server.sweep(lab.world.now + 0.1)
-    lab.post.flush()
+    lab.turns.flush()
     query, client = lab.socket.recvfrom(65535)
     lab.socket.sendto(a_reply(query, rcode=5), client)
     lab.reactor.deliver()
@@ -145,7 +125,7 @@ def test_fresh_ports_and_ids_can_not_be_guessed():
     assert len(ids) > 55
     assert len(set(ports)) > 50
     assert len({later - earlier for earlier, later in itertools.pairwise(ports)}) > 20
-    assert len(lab.reactor.readers) == 0
+    assert lab.turns._sockets == {}
     lab.close()
 
 

@@ -1,12 +1,12 @@
 """Connections in memory: framing, limits, and clients that misbehave."""
 
 import pytest
-from builders import World, a_query, a_reply
+from builders import Reactor, World, a_query, a_reply
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 
 from panteras_dns.transport.listeners import TcpBounds, TcpListener
-from panteras_dns.transport.ports import Post
+from panteras_dns.transport.turns import Turns
 from panteras_dns.wire import frame, unframe
 
 PEER = IPv4Address("TCP", "127.0.0.1", 40000)
@@ -22,7 +22,7 @@ class Wire(StringTransport):
 class Lab:
     def __init__(self, **bounds) -> None:
         self.world = World()
-        self.listener = TcpListener(self.world.forwarder, Post(), TcpBounds(**bounds))
+        self.listener = TcpListener(self.world.forwarder, Turns(Reactor()), TcpBounds(**bounds))
 
     def connect(self, host: str = "127.0.0.1"):
         connection = self.listener.buildProtocol(IPv4Address("TCP", host, 40000))
