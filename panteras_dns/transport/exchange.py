@@ -1,139 +1,80 @@
-"""Carries a route's questions to its servers. One sweep for all deadlines, no timer a question."""
+"""All servers of a worker: made for its routes, kept over a reload while they stay the same, let go when they
+have nothing left to answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from time import monotonic
-from typing import Any
 
-from panteras_dns.endpoint import Endpoint
-from panteras_dns.forwarder import Ask, Flight, Forwarder
+from twisted.logger import Logger
+
 from panteras_dns.plan import Plan
-from panteras_dns.transport.line import Line
-from panteras_dns.transport.ports import FreshPort, Port, Surroundings
-from panteras_dns.transport.turns import Turns
-from panteras_dns.upstream import Health
+from panteras_dns.transport.ports import Surroundings
+from panteras_dns.transport.server import Server, Settings
+from panteras_dns.upstream import Group, Health
+
+log = Logger()
 
 SWEEP = 0.1  # seconds between looks at the deadlines
 
-_SHARED_PORTS = 2  # sockets towards a loopback server: more make the batches smaller
-_FRESH_MOST = 1000  # sockets in flight towards another server
-_FRESH_AHEAD = 32  # sockets made ahead of need
+_Key = tuple[str, Settings]  # the same server of two routes is two: one must not starve the other
 
 
-class Server:
-    """One server as a route sees it: its health, its sockets, its questions in flight."""
+class Exchange:
+    """The servers in use, by the name of their group, and those of before that still have questions in flight."""
 
-    def __init__(
-        self, address: Endpoint, timeout: float, around: Surroundings, probe: Plan, shared: bool | None = None
-    ) -> None:
-        """*shared* sockets, or a fresh one a question: by default the former on loopback, where nobody can spoof."""
-        self.address = address
-        self.timeout = timeout
-        self.around = around
-        self.health = Health(str(address))
-        self.closed = False
-        self.flying: dict[FreshPort, None] = {}  # in the order they were asked
-        self._ports: list[Port] = []
-        self._ahead: list[FreshPort] = []
-        self._probe = probe
-        self._line = Line(self)
-        self.ask: Callable[[Ask, bytes], bool] = self._ask_fresh
-        if address.loopback if shared is None else shared:
-            self._ports = [Port(self) for _ in range(_SHARED_PORTS)]
-            self._port = self._ports[0]
-            self.ask = self._ask_shared
+    def __init__(self, around: Surroundings) -> None:
+        self.servers: dict[_Key, Server] = {}
+        self._around = around
+        self._before: dict[_Key, Server] = {}
+        self._retired: list[Server] = []
 
-    def _ask_shared(self, ask: Ask, body: bytes) -> bool:
-        port = self._port
-        if not port.ids:
-            self.health.full += 1
-            return False
-        key = port.ids.popleft()
-        port.pending[key] = ask
-        port.out.append(key + body)
-        return True
+    def renew(self) -> None:
+        """What follows describes all servers anew; `settle` lets those go that were not named again."""
+        self._before, self.servers = self.servers, {}
 
-    def _ask_fresh(self, ask: Ask, body: bytes) -> bool:
-        if len(self.flying) >= _FRESH_MOST:
-            self.health.full += 1
-            return False
-        try:
-            port = self._ahead.pop() if self._ahead else FreshPort(self)
-        except OSError:  # no route, or no file descriptor left
-            self.health.full += 1
-            return False
-        self.flying[port] = None
-        port.send(ask, body)
-        return True
+    def group(self, name: str, servers: Sequence[Settings], policy: str, attempts: int, probe: Plan) -> Group:
+        """Servers that share suffixes. *probe* is what a marked one is asked."""
+        found = [self._server((name, settings), probe) for settings in dict.fromkeys(servers)]
+        timeout = max((settings.timeout for settings in servers), default=1.0)
+        group = Group(found, policy, timeout, attempts)
+        for server in found:
+            server.health.changed = partial(_changed, group)
+        return group
 
-    def ask_tcp(self, ask: Ask, body: bytes) -> bool:
-        return self._line.ask(ask, body)
+    def _server(self, key: _Key, probe: Plan) -> Server:
+        if key not in self.servers:
+            kept = key in self._before
+            self.servers[key] = self._before.pop(key) if kept else Server(key[1], self._around, probe)
+        return self.servers[key]
 
-    def landed(self, port: FreshPort) -> None:
-        """That port's question is over."""
-        self.flying.pop(port, None)
+    def settle(self) -> None:
+        """Questions in flight end on the servers of before."""
+        self._retired += self._before.values()
+        self._before = {}
 
-    def fail(self, ask: Ask, reason: str, now: float) -> None:
-        """No answer to *ask*: note it, and let the forwarder go on."""
-        self.health.failure(reason, now)
-        self.around.forwarder.failed(ask, reason, self, now)
-
-    def sweep(self, now: float) -> None:
-        """Look at the deadlines, make sockets ahead, probe if it is marked."""
-        before = now - self.timeout
-        late: list[Ask] = []
-        for port in self._ports:
-            late += port.expire(before)
-        while self.flying:
-            fresh = next(iter(self.flying))
-            if fresh.ask is None or fresh.ask[4] > before:
-                break
-            late.append(fresh.ask)
-            fresh.close()
-        for ask in late:
-            self.health.timeouts += 1
-            self.fail(ask, "did not answer in time", now)
-        self._line.sweep(now)
-        self._prepare()
-        if self.health.probe_due(now):
-            self.ask((self._probe, b"", None, _nobody, now, _landed(self._probe)), self._probe.packet)
-
-    def _prepare(self) -> None:
-        if self._ports:  # the next turns ask from the next socket
-            self._port = self._ports[(self._ports.index(self._port) + 1) % len(self._ports)]
-            return
-        try:
-            while len(self._ahead) < _FRESH_AHEAD:
-                self._ahead.append(FreshPort(self))
-        except OSError:
-            pass  # no route at the moment: the next sweep tries again
+    def sweep(self) -> None:
+        """One look at every deadline."""
+        now = monotonic()
+        for server in [*self.servers.values(), *self._retired]:
+            server.sweep(now)
+        self._around.forwarder.impatient(now)
+        for server in [one for one in self._retired if not one.open_questions]:
+            server.close()
+            self._retired.remove(server)
+        self._around.turns.flush()
 
     @property
     def open_questions(self) -> int:
-        return sum(len(port.pending) for port in self._ports) + len(self.flying)
+        return sum(server.open_questions for server in [*self.servers.values(), *self._retired])
 
     def close(self) -> None:
-        self.closed = True
-        every: list[Port | FreshPort] = [*self._ports, *self.flying, *self._ahead]
-        for port in every:
-            port.close()
-        self._line.close()
+        for server in [*self.servers.values(), *self._retired]:
+            server.close()
 
 
-def _landed(plan: Plan) -> Flight:
-    """A flight that nobody waits for: any answer to it only says that the server lives."""
-    flight = Flight(plan, 0.0)
-    flight.done = True
-    return flight
-
-
-def _nobody(_: tuple[bytes, Any]) -> None:
-    """Nobody waits for the answer to a probe."""
-
-
-def sweep_all(servers: Sequence[Server], forwarder: Forwarder, turns: Turns) -> None:
-    """One look at every deadline."""
-    now = monotonic()
-    for server in servers:
-        server.sweep(now)
-    forwarder.impatient(now)
-    turns.flush()
+def _changed(group: Group, health: Health) -> None:
+    group.refresh()
+    if health.down_since is None:
+        log.info("{server} answers again", server=health.label)
+    else:
+        log.warn("{server} {reason}", server=health.label, reason=health.reason)

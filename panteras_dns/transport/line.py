@@ -40,6 +40,10 @@ class Line(protocol.ClientFactory):
             self._connect()
         return True
 
+    @property
+    def open_questions(self) -> int:
+        return len(self._pending)
+
     def _connect(self) -> None:
         if self._connector is None:
             address, reactor = self._server.address, self._server.around.reactor

@@ -9,8 +9,8 @@ from builders import Reactor, World, a_query, a_reply, addresses_in
 
 from panteras_dns.build import probe_plan
 from panteras_dns.endpoint import Endpoint
-from panteras_dns.transport.exchange import Server
 from panteras_dns.transport.ports import Surroundings
+from panteras_dns.transport.server import Server, Settings
 from panteras_dns.transport.turns import Turns
 
 
@@ -26,7 +26,7 @@ class Lab:
         self.world.now = monotonic()
         around = Surroundings(self.reactor, self.world.forwarder, self.turns)
         address = Endpoint("127.0.0.1", self.socket.getsockname()[1])
-        self.server = Server(address, 0.8, around, probe_plan("."), shared)
+        self.server = Server(Settings(address, 0.8, shared), around, probe_plan("."))
         group = self.world.tables.routes.match(b"\0").group
         group.carriers = [self.server]
         group.refresh()
