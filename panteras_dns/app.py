@@ -4,7 +4,7 @@ The only module that knows all the others; nothing imports it but the life of `p
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,7 +21,7 @@ from panteras_dns.forwarder import Forwarder
 from panteras_dns.host import resolv
 from panteras_dns.host.interfaces import addresses, networks
 from panteras_dns.host.sockets import Pair, expand
-from panteras_dns.names import wire_name
+from panteras_dns.names import text_name, wire_name
 from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
 from panteras_dns.policy import Policy
@@ -34,6 +34,7 @@ from panteras_dns.transport.ports import Surroundings
 from panteras_dns.transport.server import Settings
 from panteras_dns.transport.turns import Turns
 from panteras_dns.transport.watcher import Watcher
+from panteras_dns.upstream import Group, Lanes
 
 log = Logger()
 
@@ -132,8 +133,24 @@ class Service:
                 [server] if isinstance(server, Endpoint) else [Endpoint(host, 53) for host in self._world.upstreams]
             )
         settings = [Settings(address, route.timeout, address.loopback) for address in found]
-        group = self.exchange.group(route.name, settings, route.policy, route.attempts, probe_plan(route.domains[0]))
-        return Route(route.name, group, route.kind == "consul", route.cached, tuple(map(wire_name, route.domains)))
+        consul = route.kind == "consul"
+
+        def group(name: str, domain: str, ports: int) -> Group:
+            servers = [replace(one, ports=ports) for one in settings]
+            return self.exchange.group(name, servers, route.policy, route.attempts, probe_plan(domain))
+
+        def lane(label: bytes) -> Group:
+            place = label[1:].decode("latin-1") or "others"
+            return group(f"{route.name}, {place}", f"{text_name(label)}{route.name}", 1)
+
+        return Route(
+            route.name,
+            group(route.name, route.domains[0], 2),
+            consul,
+            route.cached,
+            tuple(map(wire_name, route.domains)),
+            Lanes(lane) if consul else None,
+        )
 
     # What changes under us --------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class Flight:
         self.plan = plan
         self.key = plan.key
         self.since = since
-        self.left = plan.route.group.attempts if plan.route else 0
+        self.left = plan.group.attempts if plan.group else 0
         self.tried: list[Carrier] = []
         self.waiting: list[Waiter] = []
         self.reason = ""
@@ -168,7 +168,8 @@ class Forwarder:
 
     def _next_try(self, flight: Flight, now: float) -> None:
         """Ask the next server; those that can't take it are passed over."""
-        group = flight.plan.route.group  # type: ignore[union-attr]
+        group = flight.plan.group
+        assert group is not None
         if group.policy == RACE and not flight.tried:
             flight.tried = [server for server in group.racers() if self._try(flight, server, now)]
             flight.left -= 1
@@ -240,7 +241,8 @@ class Forwarder:
 
     def _elsewhere(self, flight: Flight, reply: Reply, server: Carrier, now: float) -> bool:
         """After SERVFAIL, REFUSED and the like: is there another server to ask?"""
-        group = flight.plan.route.group  # type: ignore[union-attr]
+        group = flight.plan.group
+        assert group is not None
         others = [other for other in group.carriers if other not in flight.tried]
         if not others or flight.left <= 0 or flight.in_air:
             return bool(flight.in_air)

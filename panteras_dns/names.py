@@ -15,6 +15,15 @@ def suffixes(name: bytes) -> Iterator[bytes]:
         yield name
 
 
+def labels_of(name: bytes) -> list[bytes]:
+    """The labels of a name or of the front part of one, each with its length octet, without the root's."""
+    found = []
+    while name and name[0]:
+        found.append(name[: name[0] + 1])
+        name = name[name[0] + 1 :]
+    return found
+
+
 def wire_name(text: str) -> bytes:
     """A name in wire form, lower case, from its text; `\\DDD` and `\\X` as in RFC 1035 5.1. ValueError if none."""
     labels: list[bytearray] = [bytearray()]

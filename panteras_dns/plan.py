@@ -58,6 +58,7 @@ class Plan:
         "direct",
         "fate",
         "finished",
+        "group",
         "key",
         "limit",
         "packet",
@@ -74,6 +75,7 @@ class Plan:
         self.answer = answer
         self.asked = 0
         self.route: Route | None = None
+        self.group: Group | None = None  # whom to ask
         self.direct: Group | None = None  # whom to ask without a look into the cache
         self.key: bytes | None = None
         self.packet = b""
@@ -183,6 +185,7 @@ class Planner:
             return Plan("fenced", query, error(query, NXDOMAIN, (_BLOCKED, text)))
         plan = Plan(route.name, query)
         plan.route = route
+        plan.group = route.group_for(query.name)
         if route.consul:
             # The client's subnet is passed on (consul PR#4647), never added. The large size brings
             # every instance, whatever the client takes.
@@ -194,7 +197,7 @@ class Planner:
         if route.cached and not query.signed and query.cls == IN:
             plan.key = cache_key(query)
         else:
-            plan.direct = route.group
+            plan.direct = plan.group
         return plan
 
 

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 
 from panteras_dns.answer import message, with_ttl
-from panteras_dns.names import suffixes
+from panteras_dns.names import labels_of, suffixes
 from panteras_dns.routes import CONSUL_FORMS
 from panteras_dns.wire import AA, IN, NOERROR, NXDOMAIN, QR, RCODE, SOA, TC, Query, Reply, name_at, read_reply
 
@@ -63,11 +63,7 @@ class Repairer:
         """Whether *name* is `service.consul`, `service.dc1.consul` or `service.dc1.dc.consul`: it has no
         records, but names below it do, so it exists (RFC 8020)."""
         own = self.domain(name)
-        before = name[: len(name) - len(own)]
-        labels = []
-        while before:
-            labels.append(before[: before[0] + 1])
-            before = before[before[0] + 1 :]
+        labels = labels_of(name[: len(name) - len(own)])
         if not labels or labels[0] not in CONSUL_FORMS:
             return False
         return len(labels) <= 2 or (len(labels) == 3 and labels[2] == b"\x02dc")

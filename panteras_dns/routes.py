@@ -4,10 +4,10 @@ A table of suffixes in wire form, swapped whole on reload. Knows nothing of sock
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from panteras_dns.names import suffixes, wire_name
+from panteras_dns.names import labels_of, suffixes, wire_name
+from panteras_dns.upstream import Group, Lanes
 
 # Labels that stand before a Consul domain in every name Consul serves (consul-dns: forms of names).
 CONSUL_FORMS = frozenset(
@@ -21,10 +21,16 @@ class Route:
     """What holds for every name under some suffixes: whom to ask, and how its answers are treated."""
 
     name: str
-    group: Any  # upstream.Group; a route knows it only to hand it over
+    group: Group
     consul: bool = False
     cached: bool = True
-    domains: tuple[bytes, ...] = field(default=(b"\0",))
+    domains: tuple[bytes, ...] = (b"\0",)
+    lanes: Lanes | None = None  # of a Consul route: the same servers apart for each datacenter
+
+    def group_for(self, name: bytes) -> Group:
+        """Whom to ask for that name."""
+        place = datacenter(name, self.domains) if self.lanes is not None else None
+        return self.lanes.group(place) if self.lanes is not None and place else self.group
 
 
 class Routes:
@@ -54,3 +60,16 @@ class Routes:
                 return True
             forms = forms or suffix[: suffix[0] + 1] in CONSUL_FORMS
         return False
+
+
+def datacenter(name: bytes, domains: tuple[bytes, ...]) -> bytes | None:
+    """The label of the datacenter in a Consul name: `web.service.dc2.consul`, `web.service.dc2.dc.consul`,
+    `_web._tcp.dc2.consul`; None where it names none."""
+    own = next((suffix for suffix in suffixes(name) if suffix in domains), name)
+    labels = labels_of(name[: len(name) - len(own)])
+    if len(labels) >= 3 and labels[-1] == b"\x02dc":
+        return labels[-2]
+    if len(labels) >= 2 and labels[-1] not in CONSUL_FORMS and labels[-1][1:2] != b"_":
+        known = labels[0][1:2] == b"_" or any(label in CONSUL_FORMS for label in labels[1:-1])
+        return labels[-1] if known else None
+    return None

@@ -72,6 +72,24 @@ class Health:
         return True
 
 
+class Lanes:
+    """The same servers once more for each datacenter, with their own sockets, bounds and health: one that is dead
+    can't starve the others. Made when first asked for; after *most* of them the rest share one."""
+
+    def __init__(self, make: Callable[[bytes], "Group"], most: int = 16) -> None:
+        self._make = make
+        self._most = most
+        self._groups: dict[bytes, Group] = {}
+
+    def group(self, datacenter: bytes) -> "Group":
+        """The group for names of that datacenter (a label with its length octet)."""
+        if datacenter not in self._groups and len(self._groups) >= self._most:
+            datacenter = b""
+        if datacenter not in self._groups:
+            self._groups[datacenter] = self._make(datacenter)
+        return self._groups[datacenter]
+
+
 class Group:
     """Servers that share suffixes. `first` is the one to ask when it takes no thought, else None."""
 

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "upstream": set(),
     "policy": set(),
     "answer": {"wire"},
-    "routes": {"names"},
+    "routes": {"names", "upstream"},
     "options": {"endpoint", "names"},
     "config": {"endpoint", "options", "upstream"},
     "records": {"answer", "names", "wire"},

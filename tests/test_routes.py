@@ -1,8 +1,11 @@
-from panteras_dns.names import wire_name
-from panteras_dns.routes import Route, Routes
+import pytest
 
-CONSUL = Route("consul", "the agent", consul=True, cached=False)
-UPSTREAM = Route(".", "the others")
+from panteras_dns.names import wire_name
+from panteras_dns.routes import Route, Routes, datacenter
+from panteras_dns.upstream import Group
+
+CONSUL = Route("consul", Group([]), consul=True, cached=False)
+UPSTREAM = Route(".", Group([]))
 ROUTES = Routes({wire_name("consul"): CONSUL, wire_name("."): UPSTREAM})
 
 
@@ -17,7 +20,7 @@ def test_a_name_that_only_ends_in_the_letters_consul_goes_upstream():
 
 
 def test_the_longest_suffix_wins():
-    special = Route("dc2.consul", "another agent", consul=True)
+    special = Route("dc2.consul", Group([]), consul=True)
     routes = Routes({wire_name("consul"): CONSUL, wire_name("dc2.consul"): special})
 
     assert routes.match(wire_name("web.service.dc2.consul")) is special
@@ -50,3 +53,26 @@ def test_names_that_only_look_like_it_are_not_fenced():
     ]
 
     assert [name for name in free if ROUTES.fenced(wire_name(name))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("web.service.dc2.consul", "dc2"),
+        ("tag.web.service.dc2.consul", "dc2"),
+        ("web.service.dc2.dc.consul", "dc2"),
+        ("node1.node.dc2.consul", "dc2"),
+        ("_web._tcp.dc2.consul", "dc2"),
+        ("_web._tcp.service.dc2.consul", "dc2"),
+        ("web.service.consul", None),
+        ("_web._tcp.service.consul", None),
+        ("_web._tcp.consul", None),
+        ("service.consul", None),
+        ("consul", None),
+        ("a.b.consul", None),
+    ],
+)
+def test_the_datacenter_of_a_name(name, place):
+    expected = bytes([len(place)]) + place.encode() if place else None
+
+    assert datacenter(wire_name(name), (wire_name("consul"),)) == expected

@@ -1,6 +1,6 @@
 from builders import FakeServer
 
-from panteras_dns.upstream import FASTEST, RACE, Group, Health
+from panteras_dns.upstream import FASTEST, RACE, Group, Health, Lanes
 
 
 def marked(server: FakeServer, since: float = 1.0) -> FakeServer:
@@ -75,3 +75,13 @@ def test_a_race_is_run_by_those_that_live():
     one, two, three = FakeServer("a"), marked(FakeServer("b")), FakeServer("c")
 
     assert Group([one, two, three], RACE).racers() == [one, three]
+
+
+def test_each_datacenter_has_a_lane_and_the_rest_share_one():
+    lanes = Lanes(lambda label: Group([FakeServer(label.decode())]), most=2)
+
+    groups = [lanes.group(label) for label in (b"\3dc1", b"\3dc2", b"\3dc3", b"\3dc4", b"\3dc1")]
+
+    assert groups[0] is groups[4]
+    assert groups[2] is groups[3]
+    assert len({id(group) for group in groups}) == 3

@@ -222,3 +222,20 @@ def test_ids_towards_a_server_are_not_to_be_guessed(gateway, responder, workers)
     assert len(set(ids)) > 95
     assert len(steps) > 90
     assert len(set(consul.peers)) <= 2 * int(workers)
+
+
+def test_a_dead_datacenter_holds_up_nobody_else(gateway, responder):
+    def script(query, transport):
+        return None if ".dc2." in name_in(query) else a_reply(query, f"{name_in(query)} 0 A 10.0.0.1")
+
+    running = gateway("--listen", "127.0.0.1:0", "--consul", str(responder(script))).ready()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for number in range(3000):
+            sock.sendto(a_query(f"n{number}.service.dc2.consul", id=number), ("127.0.0.1", running.port))
+        for _ in range(10):
+            began = time.monotonic()
+            assert addresses(ask(running.port, "web.service.consul")) == ["10.0.0.1"]
+            assert time.monotonic() - began < SOME_TIME
+            time.sleep(0.1)
+
+    assert addresses(ask(running.port, "web.service.dc1.consul")) == ["10.0.0.1"]
