@@ -5,6 +5,7 @@ nothing and knows no DNS. An address is whatever the implementation hands over a
 `HOST[family]` is the index that cuts the client's host out of it.
 """
 
+import contextlib
 import importlib
 import os
 import socket
@@ -75,6 +76,14 @@ def _sent(send: Callable[..., int], *args: Any) -> bool:
     except OSError:
         return False
     return True
+
+
+def unfragmented(sock: socket.socket) -> None:
+    """Send with DF set and believe no ICMP about path MTUs: fragments can be forged (RFC 9715). Answers are small
+    enough; what is not fails to leave. It also spares the kernel an IP id for each datagram."""
+    level, option = (socket.IPPROTO_IP, 10) if sock.family == socket.AF_INET else (socket.IPPROTO_IPV6, 23)
+    with contextlib.suppress(OSError):  # another system
+        sock.setsockopt(level, option, 3)  # IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: IP_PMTUDISC_PROBE
 
 
 receive: Callable[[Any], list[tuple[bytes, Address]]] = Plain.receive

@@ -35,6 +35,7 @@ class UdpListener:
         self._forwarder = forwarder
         self._turns = turns
         self._handle = batch.handle(sock)
+        batch.unfragmented(sock)
         turns.add(self)
 
     def fileno(self) -> int:

@@ -158,6 +158,7 @@ class FreshPort:
 
 def _connected(address: Endpoint, buffer: int = _RECEIVE_BUFFER) -> socket.socket:
     sock = socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    batch.unfragmented(sock)
     try:
         if buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
