@@ -9,6 +9,8 @@ from panteras_dns.wire import (
     AA,
     AD,
     CD,
+    CLIENT_COOKIE,
+    COOKIE,
     DO,
     EDE,
     HEADER,
@@ -20,6 +22,7 @@ from panteras_dns.wire import (
     RCODE,
     RD,
     RECORD,
+    SERVER_COOKIE,
     TC,
     Edns,
     Query,
@@ -58,11 +61,26 @@ def message(query: Query, flags: int, sections: tuple[list[bytes], list[bytes], 
 def error(query: Query, rcode: int, ede: tuple[int, str] | None = None) -> bytes:
     """The body of an answer without records; *ede* (RFC 8914 code, text) goes to clients that sent an OPT."""
     flags = QR | RA | query.flags & (OPCODE | RD | CD) | rcode & RCODE
-    if query.edns is None:
-        return HEADER.pack(flags, 1, 0, 0, 0) + query.question
     options = ((EDE, struct.pack("!H", ede[0]) + ede[1].encode()),) if ede else ()
-    own = Edns(flags=query.edns.flags & DO, high_rcode=rcode >> 4, options=options)
-    return HEADER.pack(flags, 1, 0, 0, 1) + query.question + opt(own)
+    tail = _tail(query, options, rcode >> 4)
+    return HEADER.pack(flags, 1, 0, 0, bool(tail)) + query.question + tail
+
+
+def truncated(query: Query) -> bytes:
+    """The body of an empty answer that says: ask over TCP."""
+    tail = _tail(query, ())
+    flags = QR | TC | RA | query.flags & (OPCODE | RD | CD)
+    return HEADER.pack(flags, 1, 0, 0, bool(tail)) + query.question + tail
+
+
+def _tail(query: Query, options: tuple[tuple[int, bytes], ...], high_rcode: int = 0) -> bytes:
+    """The OPT of an answer, for a client that sent one (RFC 6891 7). A client's cookie comes back last, with room
+    behind it for ours: that depends on the client's address, all the rest on the query alone."""
+    if query.edns is None:
+        return b""
+    if (cookie := query.edns.option(COOKIE)) is not None:
+        options = (*options, (COOKIE, cookie[:CLIENT_COOKIE] + bytes(SERVER_COOKIE)))
+    return opt(Edns(flags=query.edns.flags & DO, high_rcode=high_rcode, options=options))
 
 
 def bare_error(body: bytes, rcode: int) -> bytes:
@@ -82,11 +100,7 @@ def dress(
     What does not fit is left out, the additional section first. TC says so (RFC 2181 9), unless *share*:
     one address of a service is enough, and a retry over TCP often can't pass a tunnel.
     """
-    asked = query.edns
-    tail = b""
-    if asked is not None:
-        high = reply.edns.high_rcode if reply.edns else 0
-        tail = opt(Edns(flags=asked.flags & DO, high_rcode=high, options=options))
+    tail = _tail(query, options, reply.edns.high_rcode if reply.edns else 0)
     flags = reply.flags & (AA | TC | RCODE) | QR | RA | query.flags & (OPCODE | RD | CD)
     if reply.flags & AD and (query.flags & AD or query.wants_dnssec):
         flags |= AD  # RFC 6840 5.8

@@ -3,6 +3,7 @@
 The only module that knows all the others; nothing imports it but the life of `panteras serve`.
 """
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from panteras_dns import demo
 from panteras_dns.build import bounds, policy, probe_plan, static_records, switches
 from panteras_dns.cache import Cache
 from panteras_dns.config import Config, RouteConfig
+from panteras_dns.cookies import Cookies
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.forwarder import Forwarder
 from panteras_dns.host import resolv
@@ -50,6 +52,7 @@ class Options:
     demo: bool = False
     shared: bool = False  # the port belongs to several workers
     given: bool = False  # systemd bound the sockets
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # of our cookies; the workers share it
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Service:
     def __init__(self, reactor: Any, config: Config, options: Options) -> None:
         self.config = config
         self.cache = Cache(config.cache.size, bounds(config))
-        self.forwarder = Forwarder(Tables(Routes({})), Policy(tuple), self.cache)
+        self.forwarder = Forwarder(Tables(Routes({})), Policy(tuple), self.cache, Cookies(options.secret))
         self._options = options
         self._reactor = reactor
         self._turns = Turns(reactor)

@@ -53,7 +53,7 @@ def policy(config: Config, local: Callable[[], Sequence[Network]]) -> Policy:
     def allowed() -> list[Network]:
         return [*listed, *(local() if "local" in config.dns.allow else ())]
 
-    return Policy(allowed, config.dns.client_rate, config.dns.client_burst)
+    return Policy(allowed, config.dns.client_rate, config.dns.client_burst, config.dns.failure_rate)
 
 
 def bounds(config: Config) -> Bounds:

@@ -36,6 +36,9 @@ class Dns:
     special_names: bool = options.key(options.flag, "localhost, local, onion and the like are answered here", True)
     client_rate: float = options.key(options.number(0, 1e9), "Queries a second from one client; 0: any", 5_000)
     client_burst: float = options.key(options.number(1, 1e9), "Queries a client may send at once", 10_000)
+    failure_rate: float = options.key(
+        options.number(0, 1e9), "Failures a second told to a network over UDP; 0: any", 500
+    )
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ others who wait for the same answer, a place in the cache) gets a `Flight`.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from panteras_dns.answer import bare_error, error
+from panteras_dns.answer import bare_error, error, truncated
 from panteras_dns.cache import Cache, Entry
+from panteras_dns.cookies import Cookies
 from panteras_dns.finish import finish, from_cache, reply_to, servfail, stale
 from panteras_dns.plan import Plan, Planner, Tables
-from panteras_dns.policy import ADMITTED, REFUSED, Policy
+from panteras_dns.policy import ADMITTED, DROPPED, REFUSED, Policy
 from panteras_dns.upstream import RACE, SCALE, Carrier
-from panteras_dns.wire import LARGEST, NOERROR, NXDOMAIN, TC, Malformed, Reply, read_query
+from panteras_dns.wire import LARGEST, NOERROR, NXDOMAIN, RCODE, TC, Malformed, Reply, read_query
 from panteras_dns.wire import REFUSED as RCODE_REFUSED
 
 Client = Any
@@ -54,8 +55,9 @@ class Flight:
 class Forwarder:
     """One worker's way of a query. Tables are swapped whole by `load`; what is in flight ends on the old ones."""
 
-    def __init__(self, tables: Tables, policy: Policy, cache: Cache) -> None:
+    def __init__(self, tables: Tables, policy: Policy, cache: Cache, cookies: Cookies) -> None:
         self.cache = cache
+        self.cookies = cookies
         self.flights: dict[bytes, Flight] = {}
         self.joined = self.stale_served = self.servfails = self.prefetched = self.mismatched = 0
         self.load(tables, policy)
@@ -86,7 +88,9 @@ class Forwarder:
             if plan is None:
                 continue
             plan.asked += 1
-            if now < plan.ready_until:
+            if plan.cookie is not None:
+                self._answer((plan, packet[:2], client, self._stamping(client[host], reply, now)), now)
+            elif now < plan.ready_until:
                 reply((packet[:2] + plan.ready, client))
             elif (group := plan.direct) is not None and (server := group.first) is not None:
                 if not server.ask((plan, packet[:2], client, reply, now, None), plan.packet):
@@ -104,8 +108,13 @@ class Forwarder:
         if plan is None:
             return False
         plan.asked += 1
-        self._answer((plan, packet[:2], client, reply), now)
+        send = reply if plan.cookie is None else self._stamping(host, reply, now)
+        self._answer((plan, packet[:2], client, send), now)
         return True
+
+    def _stamping(self, host: Any, reply: Send, now: float) -> Send:
+        """Where answers to a query with a cookie go: ours is put in on the way."""
+        return lambda answer: reply((self.cookies.stamp(answer[0], host, now), answer[1]))
 
     def _turn_away(self, verdict: int, packet: bytes, client: Client, reply: Send) -> None:
         if verdict != REFUSED or len(packet) < 12 or packet[2] & 0x80:
@@ -118,9 +127,9 @@ class Forwarder:
         reply((packet[:2] + answer, client))
 
     def _answer(self, waiter: Waiter, now: float) -> None:
-        plan, tag, client, reply = waiter
+        plan = waiter[0]
         if plan.answer is not None:
-            reply((tag + plan.answer, client))
+            self._tell(waiter, plan.answer, now)
         elif plan.key is not None:
             self._look_up(plan.key, waiter, now)
         else:
@@ -132,20 +141,20 @@ class Forwarder:
             self._give(entry, waiter, now)
         elif self.cache.failed(key, now):
             if not self._serve_stale([waiter], entry):
-                self._servfail(waiter, "asked a moment ago, and nobody could answer")
+                self._servfail(waiter, "asked a moment ago, and nobody could answer", now)
         elif flight := self.flights.get(key):
             self.joined += 1
             if len(flight.waiting) < _MOST_WAITING:
                 flight.waiting.append(waiter)
             else:
-                self._servfail(waiter, "too many wait for this answer")
+                self._servfail(waiter, "too many wait for this answer", now)
         else:
             self._take_off(waiter, now)
 
     def _give(self, entry: Entry, waiter: Waiter, now: float) -> None:
         plan, tag, client, reply = waiter
         plan.ready = from_cache(plan, entry, now)
-        if not plan.tells:
+        if not plan.tells and plan.cookie is None:
             # The same bytes will do until the TTLs change: at the next whole second of the entry's age.
             plan.ready_until = min(entry.stored + entry.second + 1, entry.ends)
         reply((tag + plan.ready, client))
@@ -264,7 +273,7 @@ class Forwarder:
             answer = finish(waiter, reply, server.health.label, self.tables)
             if flight.key is None and reply.rcode == NOERROR and reply.section(1):
                 waiter.remember(body, answer)
-            send((tag + answer, client))
+            self._tell((waiter, tag, client, send), answer, now)
 
     # A server does not answer -----------------------------------------------------------------------
 
@@ -284,7 +293,7 @@ class Forwarder:
             if self._serve_stale(flight.waiting, self.cache.get(flight.key, now)):
                 return
         for waiter in flight.waiting:
-            self._servfail(waiter, flight.reason)
+            self._servfail(waiter, flight.reason, now)
 
     def impatient(self, now: float) -> None:
         """Give a stale answer to those who have waited long enough; the question stays on its way."""
@@ -302,10 +311,18 @@ class Forwarder:
             send((tag + stale(plan, entry), client))
         return True
 
-    def _servfail(self, waiter: Waiter, reason: str) -> None:
-        plan, tag, client, send = waiter
+    def _servfail(self, waiter: Waiter, reason: str, now: float) -> None:
         self.servfails += 1
-        send((tag + servfail(plan, reason), client))
+        self._tell(waiter, servfail(waiter[0], reason), now)
+
+    def _tell(self, waiter: Waiter, answer: bytes, now: float) -> None:
+        """Send an answer; of failures a network gets only so many."""
+        plan, tag, client, send = waiter
+        if answer[1] & RCODE and (mercy := self.policy.tolerates(client, now)):
+            if mercy == DROPPED or plan.query is None:
+                return
+            answer = truncated(plan.query)
+        send((tag + answer, client))
 
     def _end(self, flight: Flight) -> None:
         flight.done = True

@@ -5,9 +5,9 @@ asked for every time. Plans belong to one set of tables and go with it when conf
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from panteras_dns.answer import ask, bare_error, dress, error
+from panteras_dns.answer import ask, bare_error, dress, error, truncated
 from panteras_dns.cache import cache_key
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer
@@ -15,7 +15,9 @@ from panteras_dns.routes import Route, Routes
 from panteras_dns.upstream import Group
 from panteras_dns.wire import (
     AD,
+    ANY,
     BADVERS,
+    COOKIE,
     DO,
     ECS,
     FORMERR,
@@ -55,6 +57,7 @@ class Plan:
     __slots__ = (
         "answer",
         "asked",
+        "cookie",
         "direct",
         "fate",
         "finished",
@@ -74,6 +77,7 @@ class Plan:
         self.query = query
         self.answer = answer
         self.asked = 0
+        self.cookie: bytes | None = None
         self.route: Route | None = None
         self.group: Group | None = None  # whom to ask
         self.direct: Group | None = None  # whom to ask without a look into the cache
@@ -151,12 +155,19 @@ class Planner:
             return Plan("formerr", answer=bare_error(body, FORMERR))
         if query.edns and query.edns.version:
             return Plan("badvers", query, error(query, BADVERS))
+        cookie = query.edns.option(COOKIE) if query.edns else None
+        if cookie is not None and len(cookie) != 8 and not 16 <= len(cookie) <= 40:  # RFC 7873 5.2.2
+            whole = replace(query, edns=Edns())
+            return Plan("formerr", whole, error(whole, FORMERR))
         if query.type in _TRANSFERS:
             reason = (_NOT_SUPPORTED, "zone transfers are not served here")
             return Plan("transfer", query, error(query, REFUSED, reason))
         limit = self._limit or min(query.edns.size if query.edns else SMALLEST_UDP, self.tables.udp_size)
-        plan = self._answered_here(query, limit) or self._sent_on(query)
+        plan = self._answered_here(query, limit) or self._any(query) or self._sent_on(query)
         plan.limit = limit
+        plan.cookie = cookie
+        if cookie is not None:
+            plan.direct = None
         plan.tells = query.edns is not None and query.edns.option(TELL) is not None
         if query.signed and plan.route:
             plan.packet = body
@@ -174,6 +185,12 @@ class Planner:
             return None
         told = ((TELL, f"{fate}\there".encode()),) if query.edns and query.edns.option(TELL) is not None else ()
         return Plan(fate, query, dress(query, found, limit, told))
+
+    def _any(self, query: Query) -> Plan | None:
+        """ANY over UDP makes large answers for others to suffer: whoever means it asks again over TCP (RFC 8482)."""
+        if query.type != ANY or self._limit:
+            return None
+        return Plan("any", query, truncated(query))
 
     def _sent_on(self, query: Query) -> Plan:
         tables = self.tables

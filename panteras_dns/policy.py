@@ -13,15 +13,24 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Host = bytes | str
 
 ADMITTED, REFUSED, LIMITED = range(3)
+ANSWERED, SLIPPED, DROPPED = range(3)
 
 _MOST = 20_000
+_FAILURE_BURST = 2.0  # seconds' worth of failures at once
+_PREFIX = {4: 3, 16: 7}  # octets of an address that are one network: /24 and /56
 _LOOK = 0.1  # seconds between two looks at the networks: strangers in numbers must not cost much
 
 
 class Policy:
     """Networks that may ask, and how many queries a second each client outside loopback may send."""
 
-    def __init__(self, allowed: Callable[[], Iterable[Network]], rate: float = 5_000, burst: float = 10_000) -> None:
+    def __init__(
+        self,
+        allowed: Callable[[], Iterable[Network]],
+        rate: float = 5_000,
+        burst: float = 10_000,
+        failures: float = 500,
+    ) -> None:
         self._look = allowed  # asked again before a stranger is refused: a new docker network has new clients
         self._looked = -math.inf
         self._allowed: tuple[Network, ...] = tuple(allowed())
@@ -29,7 +38,10 @@ class Policy:
         self.slack = burst * self._cost
         self.clients: dict[Host, list[float]] = {}  # host -> [when its bucket is full again, cost of a query]
         self._denied: set[Host] = set()
-        self.refused = 0
+        self._failure_cost = 1 / failures if failures else 0.0
+        self._failure_slack = failures * _FAILURE_BURST * self._failure_cost
+        self._failures: dict[Host, float] = {}
+        self.refused = self.slipped = 0
         self.limited = 0
 
     def verdict(self, host: Host, now: float) -> int:
@@ -46,6 +58,23 @@ class Policy:
             self.limited += 1
             return LIMITED
         return ADMITTED
+
+    def tolerates(self, client: object, now: float) -> int:
+        """ANSWERED, SLIPPED (a truncated answer: a real client asks again over TCP) or DROPPED: what becomes of a
+        failure that is to be told to *client*, an address as batch hands it over. Failures are what a forged address
+        can always have, so a network gets only so many (RRL); connections have shown that they are real."""
+        host = host_of(client)
+        if host is None or not self._failure_cost:
+            return ANSWERED
+        place = host[: _PREFIX.get(len(host), len(host))]
+        full_at = max(self._failures.get(place, now), now)
+        if full_at - now <= self._failure_slack:
+            if len(self._failures) >= _MOST:
+                self._failures.clear()
+            self._failures[place] = full_at + self._failure_cost
+            return ANSWERED
+        self.slipped += 1
+        return SLIPPED if self.slipped % 2 else DROPPED
 
     def _meet(self, host: Host, now: float) -> int:
         if host in self._denied:
@@ -85,3 +114,16 @@ class Policy:
             del self.clients[host]
         if len(self.clients) >= _MOST:
             self.clients.clear()
+
+
+def host_of(client: object) -> Host | None:
+    """The host in a UDP client's address as batch hands it over; None for a connection and for loopback."""
+    if isinstance(client, bytes):
+        host: Host = client[4:8] if len(client) == 16 else client[8:24]
+        return None if (host[0] == 127 and len(host) == 4) or host == _LOOPBACK_6 else host
+    if isinstance(client, tuple):
+        return None if client[0].startswith("127.") or client[0] == "::1" else client[0]
+    return None
+
+
+_LOOPBACK_6 = bytes(15) + b"\1"

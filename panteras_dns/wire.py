@@ -20,6 +20,8 @@ DO = 0x8000  # in the flags of an OPT record
 
 ECS, COOKIE, EDE = 8, 10, 15  # EDNS option codes
 
+CLIENT_COOKIE, SERVER_COOKIE = 8, 16  # octets (RFC 9018)
+
 SMALLEST_UDP = 512  # RFC 1035 2.3.4: what every client takes
 OUR_UDP = 1232  # what crosses any path unfragmented (DNS flag day 2020)
 LARGEST = 65535

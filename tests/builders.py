@@ -12,6 +12,7 @@ import dns.rrset
 from twisted.internet.task import Clock
 
 from panteras_dns.cache import Cache
+from panteras_dns.cookies import Cookies
 from panteras_dns.forwarder import Forwarder
 from panteras_dns.names import wire_name
 from panteras_dns.plan import Tables
@@ -144,7 +145,7 @@ class World:
         tables.setdefault("records", Records())
         self.tables = Tables(routes, repairers=repairers, **tables)
         self.cache = Cache(100)
-        self.forwarder = Forwarder(self.tables, Policy(tuple, rate=0), self.cache)
+        self.forwarder = Forwarder(self.tables, Policy(tuple, rate=0), self.cache, Cookies(b"secret"))
         self.forwarder.policy.clients["127.0.0.1"] = [0.0, 0.0]
         for group in (to_consul.group, to_upstream.group):
             for server in group.carriers:

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from panteras_dns.policy import ADMITTED, LIMITED, REFUSED, Policy
+from panteras_dns.policy import ADMITTED, ANSWERED, DROPPED, LIMITED, REFUSED, SLIPPED, Policy
 
 NETWORKS = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 
@@ -72,3 +72,20 @@ def test_a_flood_of_strangers_does_not_make_us_look_again_and_again():
         policy.verdict(f"192.0.{number // 250}.{number % 250}", number / 1e4)
 
     assert len(looks) <= 3
+
+
+def test_failures_are_told_to_a_network_only_so_often():
+    policy = Policy(lambda: NETWORKS, failures=10)
+    told = [policy.tolerates(b"\2\0\0\0\x0a\0\0" + bytes([number]) + bytes(8), 0.0) for number in range(100)]
+
+    assert told.count(ANSWERED) in (20, 21)
+    assert abs(told.count(SLIPPED) - told.count(DROPPED)) <= 1
+    assert policy.tolerates(b"\2\0\0\0\x0a\0\1\1" + bytes(8), 0.0) == ANSWERED
+    assert policy.tolerates(b"\2\0\0\0\x0a\0\0\1" + bytes(8), 1.0) == ANSWERED
+
+
+@pytest.mark.parametrize("client", [("127.0.0.1", 5), ("::1", 5, 0, 0), b"\2\0\0\0\x7f\0\0\1" + bytes(8), object()])
+def test_loopback_and_connections_hear_of_every_failure(client):
+    policy = Policy(lambda: NETWORKS, failures=1)
+
+    assert {policy.tolerates(client, 0.0) for _ in range(50)} == {ANSWERED}
