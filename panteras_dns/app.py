@@ -135,8 +135,9 @@ class Service:
             found += (
                 [server] if isinstance(server, Endpoint) else [Endpoint(host, 53) for host in self._world.upstreams]
             )
-        settings = [Settings(address, route.timeout, address.loopback) for address in found]
         consul = route.kind == "consul"
+        mixes = route.mix_case and not consul
+        settings = [Settings(address, route.timeout, address.loopback, mixes_case=mixes) for address in found]
 
         def group(name: str, domain: str, ports: int) -> Group:
             servers = [replace(one, ports=ports) for one in settings]

@@ -54,6 +54,11 @@ class RouteConfig:
     policy: str = options.key(options.one_of(*POLICIES), "Which server is asked first", "sequential")
     timeout: float = options.key(options.seconds(0.05, 4), "Patience with one server", 0.8)
     attempts: int = options.key(options.whole(1, 10), "How often a question is asked in all", 3)
+    mix_case: bool = options.key(
+        options.flag,
+        "Off loopback: the case of a question is one more thing for a forger to guess (0x20)",
+        True,
+    )
     ttl: str = options.key(
         options.one_of("zero", "keep"), "Consul: TTLs leave as 0, so that nobody keeps an answer", "zero"
     )

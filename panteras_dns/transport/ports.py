@@ -41,7 +41,10 @@ class Owner(Protocol):
     around: Surroundings
     health: Health
     timeout: float
+    mixes_case: bool
     closed: bool
+
+    def misspelt(self, ask: Ask) -> bool: ...
 
     def ask(self, ask: Any, body: bytes) -> bool: ...
 
@@ -112,6 +115,7 @@ class FreshPort:
         self.sock = _connected(server.address, buffer=0)
         self.pending: dict[bytes, Ask] = {}
         self.out: list[bytes] = []
+        self._spelling = b""
 
     @property
     def ask(self) -> Ask | None:
@@ -119,6 +123,8 @@ class FreshPort:
 
     def send(self, ask: Ask, body: bytes) -> None:
         key = random_source.randbytes(2)
+        if self.server.mixes_case and ask[0].query is not None:
+            body, self._spelling = _mixed(body, len(ask[0].query.question))
         self.pending[key] = ask
         self.server.around.turns.add(self, sends=False)
         with contextlib.suppress(OSError):  # what can't leave is not answered in time
@@ -135,9 +141,20 @@ class FreshPort:
         except OSError:
             self._refused(now)
             return 0
-        if self.server.around.forwarder.answered((packet,), self.pending, self.server, now):
+        if self._spelling and packet[12 : 12 + len(self._spelling)] != self._spelling:
+            self._misspelt(packet)
+        elif self.server.around.forwarder.answered((packet,), self.pending, self.server, now):
             self.close()
         return 1
+
+    def _misspelt(self, packet: bytes) -> None:
+        """Forged, or from a server that does not keep the case: TCP will tell, where nobody can forge."""
+        ask = self.pending.get(packet[:2])
+        again = packet[12 : 12 + len(self._spelling)].lower() == self._spelling.lower()
+        if ask is None or not again or not self.server.misspelt(ask):
+            self.server.health.strays += 1
+            return
+        self.close()
 
     def flush(self) -> None:
         """A question leaves at once."""
@@ -154,6 +171,16 @@ class FreshPort:
         self.server.landed(self)
         self.server.around.turns.remove(self)
         self.sock.close()
+
+
+def _mixed(body: bytes, size: int) -> tuple[bytes, bytes]:
+    """A query with the letters of its question, *size* octets with type and class, in any case; and the spelling."""
+    bits = random_source.getrandbits(size)
+    spelling = bytearray(body[10 : 10 + size])
+    for at in range(size - 4):
+        if 0x41 <= spelling[at] & 0xDF <= 0x5A and bits >> at & 1:  # a length octet is below 0x40
+            spelling[at] ^= 0x20
+    return body[:10] + bytes(spelling) + body[10 + size :], bytes(spelling)
 
 
 def _connected(address: Endpoint, buffer: int = _RECEIVE_BUFFER) -> socket.socket:

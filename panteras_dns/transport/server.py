@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.logger import Logger
+
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.forwarder import Ask, Flight
 from panteras_dns.plan import Plan
@@ -14,6 +16,9 @@ from panteras_dns.transport.line import Line
 from panteras_dns.transport.ports import FreshPort, Port, Surroundings
 from panteras_dns.upstream import Health
 
+log = Logger()
+
+_MISSPELLINGS = 3
 _FRESH_MOST = 1000  # sockets in flight towards another server
 _FRESH_AHEAD = 32  # sockets made ahead of need
 
@@ -37,6 +42,7 @@ class Server:
         self.address = settings.address
         self.timeout = settings.timeout
         self.mixes_case = settings.mixes_case
+        self.misspellings = 0
         self.around = around
         self.health = Health(str(settings.address))
         self.closed = False
@@ -73,6 +79,15 @@ class Server:
         self.flying[port] = None
         port.send(ask, body)
         return True
+
+    def misspelt(self, ask: Ask) -> bool:
+        """The reply to *ask* spells the question in another case: ask over TCP. A server that never keeps the
+        case is asked without the game from then on."""
+        self.misspellings += 1
+        if self.misspellings >= _MISSPELLINGS and self.mixes_case:
+            self.mixes_case = False
+            log.info("{server} does not keep the case of questions: it is asked without mixing it", server=self.address)
+        return ask[0].packet != b"" and self.ask_tcp(ask, ask[0].packet)
 
     def ask_tcp(self, ask: Ask, body: bytes) -> bool:
         return self._line.ask(ask, body)

@@ -17,7 +17,7 @@ from panteras_dns.transport.turns import Turns
 class Lab:
     """A forwarder whose upstream is a real socket in our hands."""
 
-    def __init__(self, shared: bool) -> None:
+    def __init__(self, shared: bool, mixes_case: bool = False) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(5)
@@ -26,7 +26,7 @@ class Lab:
         self.world.now = monotonic()
         around = Surroundings(self.reactor, self.world.forwarder, self.turns)
         address = Endpoint("127.0.0.1", self.socket.getsockname()[1])
-        self.server = Server(Settings(address, 0.8, shared), around, probe_plan("."))
+        self.server = Server(Settings(address, 0.8, shared, mixes_case=mixes_case), around, probe_plan("."))
         group = self.world.tables.routes.match(b"\0").group
         group.carriers = [self.server]
         group.refresh()
@@ -145,4 +145,53 @@ def test_shared_ports_have_ids_in_no_order():
     ids = [int.from_bytes(lab.ask(f"n{number}.example")[0][:2], "big") for number in range(50)]
 
     assert len({later - earlier for earlier, later in itertools.pairwise(ids)}) > 40
+    lab.close()
+
+
+def test_the_case_of_a_question_is_mixed_and_must_come_back():
+    lab = Lab(shared=False, mixes_case=True)
+    query, client = lab.ask("a-long-name-with-many-letters.example")
+    assert query.lower() == query[:2].lower() + a_query_like(query)[2:]
+    assert query[12:50] != query[12:50].lower()
+
+    answer = a_reply(query, "a-long-name-with-many-letters.example. 60 A 192.0.2.1")
+    lab.socket.sendto(answer, client)
+    lab.reactor.deliver()
+
+    assert addresses_in(lab.world.sent[0]) == ["192.0.2.1"]
+    lab.close()
+
+
+def a_query_like(query: bytes) -> bytes:
+    return query[:2] + query[2:].lower()
+
+
+def test_a_server_that_does_not_keep_the_case_is_asked_over_tcp_and_then_without_the_game():
+    lab = Lab(shared=False, mixes_case=True)
+    asked = []
+    lab.server.ask_tcp = lambda ask, body: asked.append(body) or True
+    for number in range(3):
+        name = f"a-long-name-with-many-letters{number}.example"
+        query, client = lab.ask(name)
+        lab.socket.sendto(a_reply(query[:2] + query[2:].lower(), f"{name}. 60 A 192.0.2.1"), client)
+        lab.reactor.deliver()
+
+    assert lab.world.sent == []
+    assert len(asked) == 3
+    assert not lab.server.mixes_case
+    lab.close()
+
+
+def test_a_forged_answer_with_the_right_id_and_the_wrong_case_is_not_believed():
+    lab = Lab(shared=False, mixes_case=True)
+    lab.server.ask_tcp = lambda ask, body: False
+    query, client = lab.ask("a-long-name-with-many-letters.example")
+
+    lab.socket.sendto(
+        a_reply(query[:2] + query[2:].lower(), "a-long-name-with-many-letters.example. 60 A 6.6.6.6"), client
+    )
+    lab.reactor.deliver()
+
+    assert lab.world.sent == []
+    assert lab.server.open_questions == 1
     lab.close()
