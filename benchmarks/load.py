@@ -48,9 +48,7 @@ class Outcome:
     def require_good(self) -> None:
         """Raise Trouble when the server refused the work: an error is cheaper than an answer."""
         if self.bad > self.sent * 0.01:
-            raise Trouble(
-                f"of {self.sent} questions {self.lost} were lost and {self.completed - self.good} failed"
-            )
+            raise Trouble(f"of {self.sent} questions {self.lost} were lost and {self.completed - self.good} failed")
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,7 @@ def targets(results: Results) -> str:
     return f"## Targets\n\n{table(['target', 'at most', 'measured', 'verdict'], rows)}" if rows else ""
 
 
-def write_page(
-    path: Path, results: Results, versions: Mapping[str, str], rounds: int, seconds: float
-) -> None:
+def write_page(path: Path, results: Results, versions: Mapping[str, str], rounds: int, seconds: float) -> None:
     """The page at *path*, and its chart beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = path.with_suffix(".svg")

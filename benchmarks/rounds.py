@@ -65,9 +65,7 @@ def measure(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int, s
     return results
 
 
-def _turns(
-    peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int
-) -> Iterator[tuple[Scenario, int, Peer]]:
+def _turns(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int) -> Iterator[tuple[Scenario, int, Peer]]:
     """Who is next: the peers one after the other in each round, another one first each time."""
     for scenario, turn in itertools.product(scenarios, range(rounds)):
         first = turn % len(peers)

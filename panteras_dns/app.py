@@ -14,7 +14,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from panteras_dns import demo
-from panteras_dns.build import bounds, policy, probe_plan, static_records, switches
+from panteras_dns.build import bounds, policy, probe_plan, repairers, reverse_routes, static_records
 from panteras_dns.cache import Cache
 from panteras_dns.config import Config, RouteConfig
 from panteras_dns.cookies import Cookies
@@ -28,7 +28,6 @@ from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
 from panteras_dns.policy import Policy
 from panteras_dns.records import Records, special_names
-from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
 from panteras_dns.transport.doors import Doors
 from panteras_dns.transport.exchange import SWEEP, Exchange
@@ -112,17 +111,13 @@ class Service:
         records = demo.catalogue() if self._options.demo else static_records(config)
         self.exchange.renew()
         routes = [self._route(route) for route in config.route]
+        routes += reverse_routes(config, routes)
         self.exchange.settle()
-        repairers = {
-            route.name: Repairer(tuple(map(wire_name, route.domains)), switches(route))
-            for route in config.route
-            if route.kind == "consul"
-        }
         tables = Tables(
             Routes({domain: route for route in routes for domain in route.domains}),
             records,
             special_names() if config.dns.special_names else Records(),
-            repairers,
+            repairers(config),
             config.dns.fence,
             config.dns.udp_size,
         )
@@ -154,6 +149,7 @@ class Service:
             route.cached,
             tuple(map(wire_name, route.domains)),
             Lanes(lane) if consul else None,
+            route.insurance,
         )
 
     # What changes under us --------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from pathlib import Path
 from panteras_dns.answer import ask
 from panteras_dns.cache import Bounds
 from panteras_dns.config import Config, RouteConfig
-from panteras_dns.names import wire_name
+from panteras_dns.names import reverse_zones, wire_name
 from panteras_dns.options import ConfigError
 from panteras_dns.plan import Plan
 from panteras_dns.policy import Network, Policy
 from panteras_dns.records import Records, compile_records, parse_hosts, parse_record
-from panteras_dns.repair import Repairs
+from panteras_dns.repair import Repairer, Repairs
+from panteras_dns.routes import Route
 from panteras_dns.wire import IN, NS, RD, SOA, Edns, Query
 
 
@@ -62,3 +63,34 @@ def bounds(config: Config) -> Bounds:
 
 def switches(route: RouteConfig) -> Repairs:
     return Repairs(**{item.name: getattr(route, item.name) for item in fields(Repairs)})
+
+
+def repairers(config: Config) -> dict[str, Repairer]:
+    """What Consul's answers need, by name of the route."""
+    found = {}
+    for route in config.route:
+        if route.kind == "consul":
+            found[route.name] = Repairer(tuple(map(wire_name, route.domains)), switches(route))
+            if route.reverse:
+                found[_reverse(route)] = Repairer(_zones(route), switches(route))
+    return found
+
+
+def reverse_routes(config: Config, routes: Sequence[Route]) -> list[Route]:
+    """For each Consul route with reverse networks: their zones go to Consul first, and what it does not know to
+    where everything else goes."""
+    by_name = {route.name: route for route in routes}
+    rest = next((route for route in routes if b"\0" in route.domains), None)
+    return [
+        Route(_reverse(route), by_name[route.name].group, True, False, _zones(route), fallback=rest)
+        for route in config.route
+        if route.reverse
+    ]
+
+
+def _reverse(route: RouteConfig) -> str:
+    return f"{route.name}, reverse"
+
+
+def _zones(route: RouteConfig) -> tuple[bytes, ...]:
+    return tuple(wire_name(zone) for network in route.reverse for zone in reverse_zones(network))

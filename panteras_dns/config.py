@@ -65,6 +65,13 @@ class RouteConfig:
     nodata: bool = options.key(options.flag, "Consul: names between others, like `service.consul`, exist", True)
     soa: bool = options.key(options.flag, "Consul: negative answers carry a SOA that fits, minimum 0", True)
     types: bool = options.key(options.flag, "Consul: types it never has are answered here", True)
+    aaaa: bool = options.key(options.flag, "Consul: a name that has A exists for AAAA too", True)
+    insurance: float = options.key(
+        options.seconds(0, 86_400), "Consul: the last good answer serves for so long when Consul fails; 0: never", 0
+    )
+    reverse: tuple[str, ...] = options.key(
+        options.network, "Consul: networks whose reverse names are asked here first", (), many=True
+    )
     truncate: bool = options.key(
         options.flag, "Consul: addresses that do not all fit say so (TC), so that clients ask over TCP", False
     )
@@ -179,6 +186,11 @@ def _contradictions(config: Config) -> Iterator[str]:
             owners[domain] = path
         if route.kind == "consul" and route.cache:
             yield f"{path}.cache: Consul's answers are never cached, expected false or nothing"
+        if "local" in route.reverse:
+            yield f"{path}.reverse: expected networks, found 'local'"
+        for key in ("insurance", "reverse"):
+            if route.kind != "consul" and getattr(route, key):
+                yield f'{path}.{key}: only for routes of kind "consul"'
         if route.kind == "consul" and RESOLV_CONF in route.servers:
             yield f"{path}.servers: {RESOLV_CONF!r} names no Consul agent"
         for index, server in enumerate(route.servers):

@@ -8,10 +8,12 @@ import struct
 from panteras_dns.answer import dress, error
 from panteras_dns.cache import Entry
 from panteras_dns.plan import TELL, Plan, Tables
+from panteras_dns.routes import Route
 from panteras_dns.wire import AAAA, EDE, SERVFAIL, A, Malformed, Reply, read_reply
 
 # Extended errors (RFC 8914).
 _STALE, _CACHED_ERROR, _UNREACHABLE, _NETWORK = 3, 13, 22, 23
+_LAST_SAID = struct.pack("!H", _STALE) + b"the servers do not answer; this is what they last said"
 
 
 def reply_to(plan: Plan, body: bytes) -> Reply | None:
@@ -28,9 +30,12 @@ def reply_to(plan: Plan, body: bytes) -> Reply | None:
     return reply if reply.flags & 0x8000 and not reply.flags & 0x7800 else None
 
 
-def finish(plan: Plan, reply: Reply, source: str, tables: Tables) -> bytes:
-    """The body of the answer: repaired if it is Consul's, in the client's own spelling, size and OPT."""
-    route, query = plan.route, plan.query
+def finish(plan: Plan, reply: Reply, source: str, tables: Tables, route: Route | None = None) -> bytes:
+    """The body of the answer: repaired if it is Consul's, in the client's own spelling, size and OPT.
+
+    *route*: where the reply came from, if not by the plan's own.
+    """
+    query, route = plan.query, route or plan.route
     assert route is not None and query is not None
     if query.signed:
         return reply.body
@@ -39,6 +44,14 @@ def finish(plan: Plan, reply: Reply, source: str, tables: Tables) -> bytes:
         return dress(query, reply, plan.limit, _options(plan, reply, source))
     share = query.type in (A, AAAA) and not repairer.switches.truncate
     return dress(query, repairer.repair(query, reply), plan.limit, _options(plan, reply, source), share)
+
+
+def insured(plan: Plan, reply: Reply, tables: Tables) -> bytes:
+    """The body of Consul's last good answer, marked as such (EDE 3)."""
+    query, repairer = plan.query, tables.repairers.get(plan.route.name) if plan.route else None
+    assert query is not None
+    repaired = repairer.repair(query, reply) if repairer else reply
+    return dress(query, repaired, plan.limit, ((EDE, _LAST_SAID),), query.type in (A, AAAA))
 
 
 def from_cache(plan: Plan, entry: Entry, now: float) -> bytes:
@@ -51,8 +64,7 @@ def from_cache(plan: Plan, entry: Entry, now: float) -> bytes:
 def stale(plan: Plan, entry: Entry) -> bytes:
     """The body of an answer whose time is over, marked as such (RFC 8767, EDE 3)."""
     assert plan.query is not None
-    reason = struct.pack("!H", _STALE) + b"the servers do not answer; this is what they last said"
-    return dress(plan.query, entry.stale(), plan.limit, ((EDE, reason),))
+    return dress(plan.query, entry.stale(), plan.limit, ((EDE, _LAST_SAID),))
 
 
 def servfail(plan: Plan, reason: str) -> bytes:

@@ -10,46 +10,26 @@ question that nobody else waits for has no flight: one tuple is all it costs. Wh
 others who wait for the same answer, a place in the cache) gets a `Flight`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from panteras_dns.answer import bare_error, error, truncated
-from panteras_dns.cache import Cache, Entry
+from panteras_dns.cache import Cache, Entry, cache_key
 from panteras_dns.cookies import Cookies
-from panteras_dns.finish import finish, from_cache, reply_to, servfail, stale
+from panteras_dns.detours import detour, judged
+from panteras_dns.finish import finish, from_cache, insured, reply_to, servfail, stale
+from panteras_dns.flights import Ask, Client, Flight, Send, Waiter, flight_of
+from panteras_dns.insurance import Insurance
 from panteras_dns.plan import Plan, Planner, Tables
 from panteras_dns.policy import ADMITTED, DROPPED, REFUSED, Policy
-from panteras_dns.upstream import RACE, SCALE, Carrier
+from panteras_dns.upstream import SCALE, Carrier
 from panteras_dns.wire import LARGEST, NOERROR, NXDOMAIN, RCODE, TC, Malformed, Reply, read_query
 from panteras_dns.wire import REFUSED as RCODE_REFUSED
 
-Client = Any
-Send = Callable[[tuple[bytes, Client]], Any]
-Waiter = tuple[Plan, bytes, Client, Send]  # who waits: the plan of their query, its id, where the answer goes
-Ask = tuple[Plan, bytes, Client, Send, float, "Flight | None"]
-
 CLIENT_PATIENCE = 1.8  # seconds after which a stale answer beats none (RFC 8767 5)
-LAST_MOMENT = 4.2  # seconds: a stub resolver's own time-out is 5
 
 _MOST_WAITING = 200  # clients that may wait for one answer; the next is told SERVFAIL (CVE-2024-33655)
 _PROHIBITED = 18  # extended error (RFC 8914)
-
-
-class Flight:
-    """A question that takes more than one try, or that several clients wait for."""
-
-    __slots__ = ("done", "in_air", "key", "left", "plan", "reason", "since", "tried", "waiting")
-
-    def __init__(self, plan: Plan, since: float) -> None:
-        self.plan = plan
-        self.key = plan.key
-        self.since = since
-        self.left = plan.group.attempts if plan.group else 0
-        self.tried: list[Carrier] = []
-        self.waiting: list[Waiter] = []
-        self.reason = ""
-        self.in_air = 0  # asks on their way
-        self.done = False  # whatever still arrives comes too late
 
 
 class Forwarder:
@@ -58,6 +38,7 @@ class Forwarder:
     def __init__(self, tables: Tables, policy: Policy, cache: Cache, cookies: Cookies) -> None:
         self.cache = cache
         self.cookies = cookies
+        self.insurance = Insurance()
         self.flights: dict[bytes, Flight] = {}
         self.joined = self.stale_served = self.servfails = self.prefetched = self.mismatched = 0
         self.load(tables, policy)
@@ -173,32 +154,11 @@ class Forwarder:
     def _launch(self, flight: Flight, now: float) -> None:
         if flight.key is not None:
             self.flights[flight.key] = flight
-        self._next_try(flight, now)
+        self._fly(flight, now)
 
-    def _next_try(self, flight: Flight, now: float) -> None:
-        """Ask the next server; those that can't take it are passed over."""
-        group = flight.plan.group
-        assert group is not None
-        if group.policy == RACE and not flight.tried:
-            flight.tried = [server for server in group.racers() if self._try(flight, server, now)]
-            flight.left -= 1
-        while not flight.in_air and flight.left > 0 and now - flight.since < LAST_MOMENT - group.timeout:
-            server = group.choose(flight.tried)
-            if server is None:
-                flight.reason = "no server is configured for this name"
-                break
-            flight.left -= 1
-            flight.tried.append(server)
-            self._try(flight, server, now)
-        if not flight.in_air:
+    def _fly(self, flight: Flight, now: float) -> None:
+        if not flight.next_try(now):
             self._give_up(flight, now)
-
-    def _try(self, flight: Flight, server: Carrier, now: float) -> bool:
-        if server.ask((flight.plan, b"", None, _nobody, now, flight), flight.plan.packet):
-            flight.in_air += 1
-            return True
-        flight.reason = f"{server.health.label} has too many questions open"
-        return False
 
     # Servers answer ---------------------------------------------------------------------------------
 
@@ -217,6 +177,8 @@ class Forwarder:
             plan, tag, client, reply, since, flight = ask
             if flight is None and (finished := plan.finished.get(packet[2:])) is not None:
                 reply((tag + finished, client))
+                if plan.insured is not None:
+                    plan.insured.body, plan.insured.at = packet[2:], now
             elif not self._settle(ask, packet[2:], server, now):
                 server.health.strays += 1
                 continue
@@ -234,33 +196,25 @@ class Forwarder:
         if reply is None:
             self.mismatched += 1
             return False
-        flight = _flight_of(ask, server)
-        if reply.flags & TC and self._by_tcp(flight, server, now):
+        flight = flight_of(ask, server)
+        if reply.flags & TC and flight.over_tcp(server, now):
             return True
-        if reply.rcode not in (NOERROR, NXDOMAIN) and self._elsewhere(flight, reply, server, now):
+        if flight.held is not None:
+            reply, flight.held = judged(flight.held, reply), None
+        elif other := detour(flight.plan, reply, self.udp):
+            flight.go_round(other, reply)
+            self._fly(flight, now)
+            return True
+        if reply.rcode not in (NOERROR, NXDOMAIN) and flight.elsewhere(now):
             return True
         self._land(flight, reply, server, body, now)
-        return True
-
-    def _by_tcp(self, flight: Flight, server: Carrier, now: float) -> bool:
-        if server.ask_tcp((flight.plan, b"", None, _nobody, now, flight), flight.plan.packet):
-            flight.in_air += 1
-            return True
-        return False
-
-    def _elsewhere(self, flight: Flight, reply: Reply, server: Carrier, now: float) -> bool:
-        """After SERVFAIL, REFUSED and the like: is there another server to ask?"""
-        group = flight.plan.group
-        assert group is not None
-        others = [other for other in group.carriers if other not in flight.tried]
-        if not others or flight.left <= 0 or flight.in_air:
-            return bool(flight.in_air)
-        self._next_try(flight, now)
         return True
 
     def _land(self, flight: Flight, reply: Reply, server: Carrier, body: bytes, now: float) -> None:
         """Everybody who waits gets the answer as their own client takes it."""
         plan = flight.plan
+        if reply.rcode not in (NOERROR, NXDOMAIN) and self._claim(flight, now):
+            return
         self._end(flight)
         if flight.key is not None:
             if reply.rcode in (NOERROR, NXDOMAIN):
@@ -270,10 +224,35 @@ class Forwarder:
                 if self._serve_stale(flight.waiting, self.cache.get(flight.key, now)):
                     return
         for waiter, tag, client, send in flight.waiting:
-            answer = finish(waiter, reply, server.health.label, self.tables)
-            if flight.key is None and reply.rcode == NOERROR and reply.section(1):
-                waiter.remember(body, answer)
+            answer = finish(waiter, reply, server.health.label, self.tables, plan.route)
+            if waiter is plan and flight.key is None:
+                self._keep(plan, reply, body, answer, now)
             self._tell((waiter, tag, client, send), answer, now)
+
+    def _keep(self, plan: Plan, reply: Reply, body: bytes, answer: bytes, now: float) -> None:
+        """Remember what was finished, and what may be needed when the servers fail."""
+        good = reply.rcode == NOERROR and bool(reply.section(1))
+        if good:
+            plan.remember(body, answer)
+        if plan.route and plan.route.insurance and plan.query:
+            key = cache_key(plan.query)
+            if good:
+                plan.insured = self.insurance.keep(key, body, now)
+            else:
+                self.insurance.forget(key)
+
+    def _claim(self, flight: Flight, now: float) -> bool:
+        """The servers fail: give the last good answer, where that is wanted and there is one."""
+        route, query = flight.plan.route, flight.plan.query
+        if route is None or query is None or not route.insurance:
+            return False
+        reply = self.insurance.claim(cache_key(query), route.insurance, now)
+        if reply is None:
+            return False
+        self._end(flight)
+        for plan, tag, client, send in flight.waiting:
+            send((tag + insured(plan, reply, self.tables), client))
+        return True
 
     # A server does not answer -----------------------------------------------------------------------
 
@@ -281,12 +260,14 @@ class Forwarder:
         """The question *ask* got no answer from *server*: the next one, or the truth."""
         if ask[5] and ask[5].done:
             return
-        flight = _flight_of(ask, server)
+        flight = flight_of(ask, server)
         flight.reason = f"{server.health.label} {reason}"
         if not flight.in_air:
-            self._next_try(flight, now)
+            self._fly(flight, now)
 
     def _give_up(self, flight: Flight, now: float) -> None:
+        if self._claim(flight, now):
+            return
         self._end(flight)
         if flight.key is not None:
             self.cache.fail(flight.key, now)
@@ -328,20 +309,3 @@ class Forwarder:
         flight.done = True
         if flight.key is not None and self.flights.get(flight.key) is flight:
             del self.flights[flight.key]
-
-
-def _flight_of(ask: Ask, server: Carrier) -> Flight:
-    """The flight of an ask that has come back: its own, or what a first try becomes when that was not all."""
-    plan, tag, client, reply, since, flight = ask
-    if flight is not None:
-        flight.in_air -= 1
-        return flight
-    flight = Flight(plan, since)
-    flight.waiting.append((plan, tag, client, reply))
-    flight.tried.append(server)
-    flight.left -= 1
-    return flight
-
-
-def _nobody(_: tuple[bytes, Client]) -> None:
-    """Where the answer to a flight's ask goes: its waiting clients are in the flight itself."""

@@ -3,6 +3,7 @@
 Wire form: labels with their length octets, the root's empty label last. Lower case, but for what clients sent.
 """
 
+import ipaddress
 from collections.abc import Iterator
 
 
@@ -69,3 +70,15 @@ def _printable(octet: int) -> str:
     if octet in b".\\":
         return "\\" + chr(octet)
     return chr(octet) if 0x21 <= octet <= 0x7E else f"\\{octet:03d}"
+
+
+def reverse_zones(network: str) -> list[str]:
+    """The zones under in-addr.arpa or ip6.arpa that together are *network*, cut at whole labels."""
+    whole = ipaddress.ip_network(network)
+    step = 8 if whole.version == 4 else 4
+    length = -(-whole.prefixlen // step) * step
+    zones = []
+    for part in whole.subnets(new_prefix=length):
+        labels = part.network_address.reverse_pointer.split(".")
+        zones.append(".".join(labels[(whole.max_prefixlen - length) // step :]))
+    return zones

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from panteras_dns.answer import ask, bare_error, dress, error, truncated
 from panteras_dns.cache import cache_key
+from panteras_dns.insurance import Kept
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
@@ -62,6 +63,7 @@ class Plan:
         "fate",
         "finished",
         "group",
+        "insured",
         "key",
         "limit",
         "packet",
@@ -78,6 +80,7 @@ class Plan:
         self.answer = answer
         self.asked = 0
         self.cookie: bytes | None = None
+        self.insured: Kept | None = None
         self.route: Route | None = None
         self.group: Group | None = None  # whom to ask
         self.direct: Group | None = None  # whom to ask without a look into the cache
@@ -200,6 +203,10 @@ class Planner:
         if not route.consul and tables.fence and tables.routes.fenced(query.name):
             text = "a Consul name with a search suffix behind it: it does not leave this host"
             return Plan("fenced", query, error(query, NXDOMAIN, (_BLOCKED, text)))
+        return self.along(query, route)
+
+    def along(self, query: Query, route: Route) -> Plan:
+        """A plan for *query* on that route."""
         plan = Plan(route.name, query)
         plan.route = route
         plan.group = route.group_for(query.name)

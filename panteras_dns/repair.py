@@ -27,6 +27,7 @@ class Repairs:
     nodata: bool = True  # names between others exist (consul#6579)
     soa: bool = True  # negative answers carry a SOA that fits, with minimum 0 (consul#743)
     types: bool = True  # types Consul never has are answered here
+    aaaa: bool = True  # AAAA of a name that has A: it exists (consul#3439)
     truncate: bool = False  # set TC on addresses cut to the client's size too, not only on other types
 
 

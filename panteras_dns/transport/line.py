@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.internet import error, protocol
 
-from panteras_dns.forwarder import Ask
+from panteras_dns.flights import Ask
 from panteras_dns.transport.ports import IDS_A_PORT, Owner, random_source
 from panteras_dns.wire import frame, unframe
 

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from panteras_dns import batch
 from panteras_dns.endpoint import Endpoint
-from panteras_dns.forwarder import Ask, Forwarder
+from panteras_dns.flights import Ask
+from panteras_dns.forwarder import Forwarder
 from panteras_dns.transport.turns import Turns
 from panteras_dns.upstream import Health
 

@@ -5,12 +5,11 @@ One sweep looks at all deadlines; there is no timer a question.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from twisted.logger import Logger
 
 from panteras_dns.endpoint import Endpoint
-from panteras_dns.forwarder import Ask, Flight
+from panteras_dns.flights import Ask, landed
 from panteras_dns.plan import Plan
 from panteras_dns.transport.line import Line
 from panteras_dns.transport.ports import FreshPort, Port, Surroundings
@@ -119,7 +118,7 @@ class Server:
         self._line.sweep(now)
         self._prepare()
         if self.health.probe_due(now):
-            self.ask((self._probe, b"", None, _nobody, now, _landed(self._probe)), self._probe.packet)
+            self.ask((self._probe, b"", None, None, now, landed(self._probe)), self._probe.packet)
 
     def _prepare(self) -> None:
         if self._ports:  # the next turns ask from the next socket
@@ -141,14 +140,3 @@ class Server:
         for port in every:
             port.close()
         self._line.close()
-
-
-def _landed(plan: Plan) -> Flight:
-    """A flight that nobody waits for: any answer to it only says that the server lives."""
-    flight = Flight(plan, 0.0)
-    flight.done = True
-    return flight
-
-
-def _nobody(_: tuple[bytes, Any]) -> None:
-    """Nobody waits for the answer to a probe."""

@@ -1,0 +1,72 @@
+"""Where a server's "no" is not the last word."""
+
+from builders import World, a_query, addresses_in, parsed, rcode_of
+
+from panteras_dns.names import reverse_zones, wire_name
+from panteras_dns.repair import Repairer, Repairs
+from panteras_dns.routes import Route, Routes
+
+
+def a_world_with_reverse() -> World:
+    """Consul is asked first for the names of 10.0.0.0/8."""
+    world = World()
+    consul, rest = (world.tables.routes.match(name) for name in (wire_name("consul"), b"\0"))
+    zone = wire_name("10.in-addr.arpa")
+    reverse = Route("consul, reverse", consul.group, True, False, (zone,), fallback=rest)
+    world.tables.routes = Routes({wire_name("consul"): consul, b"\0": rest, zone: reverse})
+    world.tables.repairers["consul, reverse"] = Repairer((zone,))
+    return world
+
+
+def test_a_name_without_aaaa_that_has_a_exists():
+    world = World()
+    world.ask(a_query("web.service.consul", "AAAA", id=7))
+
+    assert world.answer(world.consul[0], rcode=3) is None
+    answer = world.answer(world.consul[0], "web.service.consul. 0 A 10.0.0.1")
+
+    assert (rcode_of(answer), addresses_in(answer), parsed(answer).id) == ("NOERROR", [], 7)
+    assert parsed(answer).question[0].rdtype == 28
+    assert len(parsed(answer).authority) == 1
+
+
+def test_a_name_that_has_neither_does_not_exist():
+    world = World()
+    world.ask(a_query("nix.service.consul", "AAAA"))
+
+    assert world.answer(world.consul[0], rcode=3) is None
+    assert rcode_of(world.answer(world.consul[0], rcode=3)) == "NXDOMAIN"
+
+
+def test_the_second_question_can_be_switched_off():
+    world = World(repairs=Repairs(aaaa=False))
+    world.ask(a_query("web.service.consul", "AAAA"))
+
+    assert rcode_of(world.answer(world.consul[0], rcode=3)) == "NXDOMAIN"
+
+
+def test_a_reverse_name_that_consul_knows_is_its_own():
+    world = a_world_with_reverse()
+    world.ask(a_query("5.1.0.10.in-addr.arpa", "PTR"))
+
+    answer = world.answer(world.consul[0], "5.1.0.10.in-addr.arpa. 0 PTR node1.node.dc1.consul.")
+
+    assert "node1.node.dc1.consul." in parsed(answer).to_text()
+    assert world.upstream[0].asked == []
+
+
+def test_a_reverse_name_that_consul_does_not_know_is_asked_upstream():
+    world = a_world_with_reverse()
+    world.ask(a_query("6.1.0.10.in-addr.arpa", "PTR"))
+    assert world.answer(world.consul[0], rcode=3) is None
+
+    answer = world.answer(world.upstream[0], "6.1.0.10.in-addr.arpa. 300 PTR printer.corp.example.")
+
+    assert parsed(answer).answer[0].ttl == 300
+    assert "printer.corp.example." in parsed(answer).to_text()
+
+
+def test_reverse_zones_are_cut_at_whole_labels():
+    assert reverse_zones("10.0.0.0/8") == ["10.in-addr.arpa"]
+    assert reverse_zones("192.168.4.0/23") == ["4.168.192.in-addr.arpa", "5.168.192.in-addr.arpa"]
+    assert reverse_zones("fd00::/8") == ["d.f.ip6.arpa"]
