@@ -14,23 +14,30 @@
 
 #define MOST 128            /* datagrams a call: a turn of the reactor must leave time for the others */
 #define ROOM 65535          /* the largest UDP payload; pages that no datagram reaches cost nothing */
+#define STRIDE (65536 + 64) /* buffers a power of two apart would share the same lines of the CPU's cache */
 
-static char room[MOST][ROOM];
+static char room[MOST * STRIDE];
 static struct sockaddr_in6 address[MOST];   /* the larger of the two families we serve */
-static struct iovec piece[MOST];
-static struct mmsghdr message[MOST];
+static struct iovec inward[MOST], outward[MOST];
+static struct mmsghdr incoming[MOST], outgoing[MOST];
 
+/* Slots for what comes in stay as they are, but for the length of the address, which the kernel writes. */
 static void
 arrange(int named)
 {
     for (int i = 0; i < MOST; i++) {
-        piece[i].iov_base = room[i];
-        piece[i].iov_len = ROOM;
-        message[i].msg_hdr = (struct msghdr){
-            .msg_iov = &piece[i], .msg_iovlen = 1,
-            .msg_name = named ? &address[i] : NULL,
-            .msg_namelen = named ? sizeof address[i] : 0,
-        };
+        incoming[i].msg_hdr.msg_name = named ? &address[i] : NULL;
+        incoming[i].msg_hdr.msg_namelen = named ? sizeof address[i] : 0;
+    }
+}
+
+static void
+prepare(void)
+{
+    for (int i = 0; i < MOST; i++) {
+        inward[i] = (struct iovec){.iov_base = room + (size_t)i * STRIDE, .iov_len = ROOM};
+        incoming[i].msg_hdr = (struct msghdr){.msg_iov = &inward[i], .msg_iovlen = 1};
+        outgoing[i].msg_hdr = (struct msghdr){.msg_iov = &outward[i], .msg_iovlen = 1};
     }
 }
 
@@ -38,7 +45,7 @@ static PyObject *
 collect(int fd, int named)
 {
     arrange(named);
-    int count = recvmmsg(fd, message, MOST, MSG_DONTWAIT, NULL);
+    int count = recvmmsg(fd, incoming, MOST, MSG_DONTWAIT, NULL);
     if (count < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
             return PyList_New(0);
@@ -48,11 +55,11 @@ collect(int fd, int named)
     if (!list)
         return NULL;
     for (int i = 0; i < count; i++) {
-        PyObject *item = PyBytes_FromStringAndSize(room[i], message[i].msg_len);
+        PyObject *item = PyBytes_FromStringAndSize(inward[i].iov_base, incoming[i].msg_len);
         if (item && named) {
             PyObject *pair = PyTuple_New(2);
             PyObject *from = PyBytes_FromStringAndSize((char *)&address[i],
-                                                       message[i].msg_hdr.msg_namelen);
+                                                       incoming[i].msg_hdr.msg_namelen);
             if (!pair || !from) {
                 Py_XDECREF(pair);
                 Py_XDECREF(from);
@@ -117,13 +124,10 @@ load(PyObject *list, Py_ssize_t start, int named)
         }
         if (!PyBytes_CheckExact(data))
             goto wrong;
-        piece[i].iov_base = PyBytes_AS_STRING(data);
-        piece[i].iov_len = PyBytes_GET_SIZE(data);
-        message[i].msg_hdr = (struct msghdr){
-            .msg_iov = &piece[i], .msg_iovlen = 1,
-            .msg_name = to ? PyBytes_AS_STRING(to) : NULL,
-            .msg_namelen = to ? (socklen_t)PyBytes_GET_SIZE(to) : 0,
-        };
+        outward[i].iov_base = PyBytes_AS_STRING(data);
+        outward[i].iov_len = PyBytes_GET_SIZE(data);
+        outgoing[i].msg_hdr.msg_name = to ? PyBytes_AS_STRING(to) : NULL;
+        outgoing[i].msg_hdr.msg_namelen = to ? (socklen_t)PyBytes_GET_SIZE(to) : 0;
     }
     return count;
 wrong:
@@ -145,7 +149,7 @@ dispatch(PyObject *args, int named)
         int count = load(list, done, named);
         if (count < 0)
             return NULL;
-        int went = sendmmsg(fd, message, count, MSG_DONTWAIT);
+        int went = sendmmsg(fd, outgoing, count, MSG_DONTWAIT);
         if (went > 0) {
             done += went;
             sent += went;
@@ -195,5 +199,6 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC
 PyInit__batch(void)
 {
+    prepare();
     return PyModule_Create(&module);
 }

@@ -23,6 +23,7 @@ from panteras_dns.forwarder import Forwarder
 from panteras_dns.host import resolv
 from panteras_dns.host.interfaces import addresses, networks
 from panteras_dns.host.sockets import Pair, expand
+from panteras_dns.loops import Loops
 from panteras_dns.names import text_name, wire_name
 from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
@@ -40,6 +41,7 @@ from panteras_dns.upstream import Group, Lanes
 log = Logger()
 
 WATCH = 1.0  # seconds between looks at resolv.conf and hosts files
+LOOPS = 30.0  # seconds between questions that must not come back to us
 DRAIN = 0.6  # seconds for questions in flight when we are told to stop
 
 
@@ -76,9 +78,10 @@ class Service:
         around = Surroundings(reactor, self.forwarder, self._turns)
         self.exchange = Exchange(around)
         self.doors = Doors(around, options.shared, options.given)
+        self._loops_guard = Loops(options.secret, self.exchange.leads_back)
         self._world = _World()
         self._watcher = Watcher(reactor, self._look_around)
-        self._loops = [LoopingCall(self._sweep), LoopingCall(self._look_around)]
+        self._loops = [LoopingCall(self._sweep), LoopingCall(self._look_around), LoopingCall(self._look_for_loops)]
         for loop in self._loops:
             loop.clock = reactor
 
@@ -88,7 +91,7 @@ class Service:
         self._load(self.config)
         for endpoint, pair in pairs.items():
             self.doors.add(endpoint, pair)
-        for loop, pause in zip(self._loops, (SWEEP, WATCH), strict=True):
+        for loop, pause in zip(self._loops, (SWEEP, WATCH, LOOPS), strict=True):
             loop.start(pause)
 
     # Tables -----------------------------------------------------------------------------------------
@@ -120,6 +123,7 @@ class Service:
             repairers(config),
             config.dns.fence,
             config.dns.udp_size,
+            self._loops_guard,
         )
         self.forwarder.load(tables, policy(config, networks))
         self.cache.size, self.cache.bounds = config.cache.size, bounds(config)
@@ -178,6 +182,9 @@ class Service:
             log.info("upstreams from resolv.conf: {found}", found=", ".join(found))
         self._world = _World(own, found or old.upstreams, stamps)
         return True
+
+    def _look_for_loops(self) -> None:
+        self.exchange.look_for_loops(self._loops_guard)
 
     def _sweep(self) -> None:
         self.exchange.sweep()

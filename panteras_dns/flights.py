@@ -46,7 +46,8 @@ class Flight:
         while not self.in_air and self.left > 0 and now - self.since < LAST_MOMENT - group.timeout:
             server = group.choose(self.tried)
             if server is None:
-                self.reason = self.reason or "no server is configured for this name"
+                nobody = "every server for this name leads back here" if group.carriers else "no server for this name"
+                self.reason = self.reason or nobody
                 break
             self.left -= 1
             self.tried.append(server)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from panteras_dns.answer import ask, bare_error, dress, error, truncated
 from panteras_dns.cache import cache_key
 from panteras_dns.insurance import Kept
+from panteras_dns.loops import Loops
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
@@ -110,6 +111,7 @@ class Tables:
     repairers: dict[str, Repairer] = field(default_factory=dict)  # by name of the Consul route
     fence: bool = True
     udp_size: int = OUR_UDP
+    loops: Loops = field(default_factory=lambda: Loops(b""))
 
 
 class Planner:
@@ -156,6 +158,8 @@ class Planner:
             query = read_query(body)
         except Malformed:
             return Plan("formerr", answer=bare_error(body, FORMERR))
+        if self.tables.loops.is_probe(query.name):
+            return Plan("loop", query, error(query, NXDOMAIN))
         if query.edns and query.edns.version:
             return Plan("badvers", query, error(query, BADVERS))
         cookie = query.edns.option(COOKIE) if query.edns else None

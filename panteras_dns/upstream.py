@@ -38,12 +38,18 @@ class Health:
         self.label = label
         self.down_since: float | None = None
         self.reason = ""
+        self.cut = False  # it leads back to us (loops): not asked until that is over
         self.rtt = 0.0  # seconds, smoothed
         self.latency = [0] * BUCKETS
         self.answered = self.timeouts = self.refused = self.strays = self.full = 0
         self.changed: Callable[[Health], None] = lambda health: None
         self._probe_at = 0.0
         self._pause = PROBE_FIRST
+
+    @property
+    def usable(self) -> bool:
+        """Neither marked nor cut."""
+        return self.down_since is None and not self.cut
 
     def answer(self, took: float, count: int = 1) -> None:
         """*count* answers, the last after *took* seconds. Any answer means alive."""
@@ -105,15 +111,16 @@ class Group:
 
     def refresh(self) -> None:
         """Work out `first` again: a server was marked or cleared."""
-        alive = [carrier for carrier in self.carriers if carrier.health.down_since is None]
+        alive = [carrier for carrier in self.carriers if carrier.health.usable]
         plain = self.policy == SEQUENTIAL or len(self.carriers) == 1
         self.first = alive[0] if alive and plain else None
 
     def choose(self, tried: Collection[Carrier] = ()) -> Carrier | None:
-        """Whom to ask next, after those that were *tried*; None without any server at all."""
-        if not self.carriers:
+        """Whom to ask next, after those that were *tried*; None without any server that could be asked."""
+        open_ways = [carrier for carrier in self.carriers if not carrier.health.cut]
+        if not open_ways:
             return None
-        untried = [carrier for carrier in self.carriers if carrier not in tried] or self.carriers
+        untried = [carrier for carrier in open_ways if carrier not in tried] or open_ways
         alive = [carrier for carrier in untried if carrier.health.down_since is None]
         if not alive:
             return min(untried, key=lambda carrier: carrier.health.down_since or 0.0)
@@ -125,5 +132,5 @@ class Group:
 
     def racers(self) -> list[Carrier]:
         """Whom to ask at once under the race policy."""
-        alive = [carrier for carrier in self.carriers if carrier.health.down_since is None]
-        return alive or self.carriers[:1]
+        alive = [carrier for carrier in self.carriers if carrier.health.usable]
+        return alive or [carrier for carrier in self.carriers if not carrier.health.cut][:1]

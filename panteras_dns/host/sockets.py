@@ -3,6 +3,7 @@
 Says which address could not be had, who holds it, and what to do about it. Knows no reactor.
 """
 
+import contextlib
 import errno
 import socket
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from panteras_dns.options import ConfigError
 
 _RECEIVE_BUFFER = 4 << 20  # bytes: a burst must fit while another turn of the reactor ends
 _BACKLOG = 512
+_ANY_PORT_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ def bind(endpoint: Endpoint, shared: bool = False, sole: bool = True) -> Pair:
     """
     if shared and sole:
         bind(endpoint).close()  # SO_REUSEPORT would let us share with a stranger of the same uid
+    for _ in range(_ANY_PORT_TRIES if not endpoint.port else 0):
+        with contextlib.suppress(Taken):  # the port the kernel chose for UDP may be taken for TCP
+            return _both(endpoint, shared)
+    return _both(endpoint, shared)
+
+
+def _both(endpoint: Endpoint, shared: bool) -> Pair:
     udp = _bound(endpoint, socket.SOCK_DGRAM, shared)
     try:
         tcp = _bound(_with_port_of(endpoint, udp), socket.SOCK_STREAM, shared)

@@ -7,10 +7,13 @@ from time import monotonic
 
 from twisted.logger import Logger
 
+from panteras_dns.answer import ask
+from panteras_dns.loops import Loops
 from panteras_dns.plan import Plan
 from panteras_dns.transport.ports import Surroundings
 from panteras_dns.transport.server import Server, Settings
 from panteras_dns.upstream import Group, Health
+from panteras_dns.wire import Edns
 
 log = Logger()
 
@@ -27,6 +30,7 @@ class Exchange:
         self._around = around
         self._before: dict[_Key, Server] = {}
         self._retired: list[Server] = []
+        self._looped: set[str] = set()
 
     def renew(self) -> None:
         """What follows describes all servers anew; `settle` lets those go that were not named again."""
@@ -63,6 +67,28 @@ class Exchange:
             self._retired.remove(server)
         self._around.turns.flush()
 
+    def look_for_loops(self, loops: Loops) -> None:
+        """Ask every server what only we can ask; one whose last question did not come back is free again."""
+        for (name, _), server in self.servers.items():
+            health = server.health
+            if health.cut and health.label not in self._looped:
+                health.cut = False
+                health.changed(health)
+            query = loops.question(health.label, name.partition(",")[0])
+            plan = Plan("probe", query)
+            plan.packet = ask(query, Edns())
+            server.probe(plan)
+        self._looped.clear()
+        self._around.turns.flush()
+
+    def leads_back(self, label: str) -> None:
+        """What was asked of the server with that label has come to our own door."""
+        self._looped.add(label)
+        for server in self.servers.values():
+            if server.health.label == label and not server.health.cut:
+                server.health.cut = True
+                server.health.changed(server.health)
+
     @property
     def open_questions(self) -> int:
         return sum(server.open_questions for server in [*self.servers.values(), *self._retired])
@@ -74,7 +100,9 @@ class Exchange:
 
 def _changed(group: Group, health: Health) -> None:
     group.refresh()
-    if health.down_since is None:
+    if health.cut:
+        log.error("{server} leads back to us: it is not asked until that is over", server=health.label)
+    elif health.down_since is None:
         log.info("{server} answers again", server=health.label)
     else:
         log.warn("{server} {reason}", server=health.label, reason=health.reason)

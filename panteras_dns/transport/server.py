@@ -5,6 +5,7 @@ One sweep looks at all deadlines; there is no timer a question.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from twisted.logger import Logger
 
@@ -118,7 +119,11 @@ class Server:
         self._line.sweep(now)
         self._prepare()
         if self.health.probe_due(now):
-            self.ask((self._probe, b"", None, None, now, landed(self._probe)), self._probe.packet)
+            self.probe(self._probe)
+
+    def probe(self, plan: Plan) -> None:
+        """Ask something whose answer nobody waits for."""
+        self.ask((plan, b"", None, None, monotonic(), landed(plan)), plan.packet)
 
     def _prepare(self) -> None:
         if self._ports:  # the next turns ask from the next socket

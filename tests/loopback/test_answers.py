@@ -230,12 +230,35 @@ def test_a_dead_datacenter_holds_up_nobody_else(gateway, responder):
 
     running = gateway("--listen", "127.0.0.1:0", "--consul", str(responder(script))).ready()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for number in range(3000):
+        for number in range(600):
             sock.sendto(a_query(f"n{number}.service.dc2.consul", id=number), ("127.0.0.1", running.port))
         for _ in range(10):
             began = time.monotonic()
             assert addresses(ask(running.port, "web.service.consul")) == ["10.0.0.1"]
-            assert time.monotonic() - began < SOME_TIME
-            time.sleep(0.1)
+            assert time.monotonic() - began < 1.5  # the time-out of a lane
 
     assert addresses(ask(running.port, "web.service.dc1.consul")) == ["10.0.0.1"]
+
+
+def test_a_loop_is_found_and_only_that_path_is_cut(gateway, responder):
+    """An upstream that asks us again: a forwarder between us and ourselves."""
+    ours: list[int] = []
+
+    def script(query, transport):
+        if not ours:
+            return a_reply(query)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(1)
+            sock.sendto(query, ("127.0.0.1", ours[0]))
+            return sock.recv(4096)
+
+    looping, good = responder(script), responder(a_record("192.0.2.1"))
+    spare = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    spare.bind(("127.0.0.1", 0))
+    ours.append(spare.getsockname()[1])
+    spare.close()
+    running = gateway("--listen", f"127.0.0.1:{ours[0]}", "--upstream", str(looping), "--upstream", str(good)).ready()
+
+    eventually(lambda: running.said(f"{looping} leads back to us"))
+    for number in range(5):
+        assert addresses(ask(running.port, f"n{number}.example")) == ["192.0.2.1"]

@@ -198,7 +198,7 @@ def test_the_demo_needs_nothing_and_says_what_to_try(gateway):
     running = gateway("--demo", "--listen", "127.0.0.1:0").ready()
 
     assert addresses(ask(running.port, "python1.service.consul")) == ["10.0.1.5", "10.0.1.9"]
-    assert any("dig @127.0.0.1" in line for line in running.lines)
+    eventually(lambda: any("dig @127.0.0.1" in line for line in running.lines))
 
 
 def test_it_takes_the_sockets_systemd_bound_and_tells_when_it_is_ready(responder, tmp_path):
