@@ -31,6 +31,9 @@ class Dns:
     workers: int = options.key(options.whole(1, 256), "Processes that share the port", 1)
     user: str = options.key(options.text, "Account to run as; empty: `panteras`, or `nobody`", "")
     hosts: tuple[str, ...] = options.key(options.text, "Files as hosts(5), answered here", (), many=True)
+    handover: str = options.key(
+        options.text, "Unix socket through which the next process takes the sockets over; empty: none", ""
+    )
     udp_size: int = options.key(options.whole(512, 4096), "Largest answer over UDP, in bytes", 1232)
     fence: bool = options.key(options.flag, "Consul names with a search suffix behind them are answered here", True)
     special_names: bool = options.key(options.flag, "localhost, local, onion and the like are answered here", True)

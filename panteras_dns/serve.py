@@ -1,10 +1,12 @@
 """The life of `panteras serve`: bind, drop privileges, then read the rest and answer until told to stop."""
 
+import contextlib
 import gc
 import os
 import signal
+import socket
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
@@ -13,13 +15,13 @@ from panteras_dns.app import Options, Service
 from panteras_dns.config import Config
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host import process
+from panteras_dns.host.handover import READY, Pairs, offer, take
 from panteras_dns.host.journal import begin
 from panteras_dns.host.sockets import Pair, bind, bind_all, endpoint_of, paired
 from panteras_dns.host.workers import Supervisor
+from panteras_dns.transport.successor import Successor
 
 DEMO_LISTEN = (Endpoint("127.0.0.1", 5353),)
-
-Pairs = dict[Endpoint, Pair]
 
 
 def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[], Any]) -> int:
@@ -31,22 +33,32 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     config = effective()
     process.raise_file_limit()
     user = process.account(options["user"] or config.dns.user)
-    count = config.dns.workers
-    given = process.passed_sockets()
-    sets, warnings = ([paired(given)] * count, []) if given else _bind(config, count)
+    sockets = Sockets.of(config)
+    offered = offer(config.dns.handover) if config.dns.handover else None
     process.drop(user)
     if options["file"] and not os.access(options["file"], os.R_OK):
-        warnings.append(f"{options['file']}: {user.pw_name if user else 'we'} can't read it: a reload will fail")
-    for warning in warnings:
+        sockets.warnings.append(
+            f"{options['file']}: {user.pw_name if user else 'we'} can't read it: a reload will fail"
+        )
+    for warning in sockets.warnings:
         click.echo(f"panteras: {warning}", err=True)
-    for pair in sets[0].values():
+    for pair in sockets.sets[0].values():
         click.echo(_listening(pair))
     begin(options["log_format"], options["log_level"])
-    settings = Options(load=effective, demo=options["demo"], shared=count > 1, given=bool(given))
+    count = config.dns.workers
+    settings = Options(load=effective, demo=options["demo"], shared=count > 1, given=sockets.given)
+
+    def ready() -> None:
+        _ready(config, options, sockets.sets[0])
+        sockets.tell_predecessor()
+
+    def work(index: int, begun: Callable[[], None]) -> None:
+        Worker(reactor(), config, settings, sockets, index).run(begun, offered)
+
     if count == 1:
-        return _work(reactor(), config, settings, sets[0], lambda: _ready(config, options, sets[0]))
-    crew = Supervisor(count, lambda index, ready: _join(reactor, config, settings, sets[index], ready))
-    return crew.run(lambda: _ready(config, options, sets[0]), _mourn)
+        work(0, ready)
+        return 0
+    return Supervisor(count, work).run(ready, _mourn)
 
 
 def _effective(config: Config, options: dict[str, Any]) -> Config:
@@ -57,13 +69,81 @@ def _effective(config: Config, options: dict[str, Any]) -> Config:
     return config.with_defaults(tuple(options["consul"]), tuple(options["upstream"]))
 
 
-def _bind(config: Config, count: int) -> tuple[list[Pairs], list[str]]:
-    """A set of sockets for each worker."""
-    first, warnings = bind_all(config.dns.listen, shared=count > 1)
-    sets = [first]
-    for _ in range(1, count):
-        sets.append({key: bind(_actual(pair), shared=True, sole=False) for key, pair in first.items()})
-    return sets, warnings
+@dataclass
+class Sockets:
+    """A set of sockets for each worker, and whom to thank for them."""
+
+    sets: list[Pairs]
+    warnings: list[str] = field(default_factory=list)
+    given: bool = False  # bound by systemd
+    predecessor: socket.socket | None = None  # who still reads them, until told that we do
+
+    @classmethod
+    def of(cls, config: Config) -> "Sockets":
+        """From systemd, from the process before us, or bound anew."""
+        count = config.dns.workers
+        if passed := process.passed_sockets():
+            return cls([paired(passed)] * count, given=True)
+        if config.dns.handover and (taken := take(config.dns.handover)):
+            sets, connection = taken
+            return cls([sets[number % len(sets)] for number in range(count)], predecessor=connection)
+        first, warnings = bind_all(config.dns.listen, shared=count > 1)
+        sets = [first]
+        for _ in range(1, count):
+            sets.append({key: bind(_actual(pair), shared=True, sole=False) for key, pair in first.items()})
+        return cls(sets, warnings)
+
+    def tell_predecessor(self) -> None:
+        if self.predecessor is not None:
+            with contextlib.suppress(OSError):
+                self.predecessor.send(READY)
+            self.predecessor.close()
+            self.predecessor = None
+
+
+class Worker:
+    """One process that answers."""
+
+    def __init__(self, reactor: Any, config: Config, settings: Options, sockets: Sockets, index: int) -> None:
+        self._reactor = reactor
+        self._service = Service(reactor, config, settings)
+        self._sockets = sockets
+        self._index = index
+
+    def run(self, ready: Callable[[], None], offered: socket.socket | None) -> None:
+        """Until told to stop. *ready* is called when it answers; the first worker waits at *offered* for the next
+        process."""
+        for number, call in ((signal.SIGTERM, self._stop), (signal.SIGINT, self._stop), (signal.SIGHUP, self._reload)):
+            signal.signal(number, lambda *_, call=call: self._reactor.callFromThread(call))
+        if offered is not None and self._index == 0:
+            Successor(self._reactor, offered, self._all_sockets, self._leave)
+        self._reactor.callWhenRunning(self._begin, ready)
+        self._reactor.run(installSignalHandlers=False)
+
+    def _begin(self, ready: Callable[[], None]) -> None:
+        self._service.start(self._sockets.sets[self._index])
+        # Almost nothing here makes cycles: the collector need not look at what lives for ever, nor often at the rest.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 100)
+        self._reactor.callLater(0, ready)
+
+    def _all_sockets(self) -> list[Pairs]:
+        own = {endpoint: door.pair for endpoint, door in self._service.doors.open.items()}
+        return [own if number == self._index else pairs for number, pairs in enumerate(self._sockets.sets)]
+
+    def _leave(self) -> None:
+        """The next process answers: end as if told to, all workers together."""
+        os.kill(os.getppid() if len(self._sockets.sets) > 1 else os.getpid(), signal.SIGTERM)
+
+    def _stop(self) -> None:
+        process.notify("STOPPING=1")
+        self._service.stop(self._reactor.stop)
+
+    def _reload(self) -> None:
+        process.notify("RELOADING=1")
+        self._service.reload()
+        process.notify("READY=1")
 
 
 def _actual(pair: Pair) -> Endpoint:
@@ -75,41 +155,6 @@ def _actual(pair: Pair) -> Endpoint:
 def _listening(pair: Pair) -> str:
     kinds = "+".join(name for name, sock in (("udp", pair.udp), ("tcp", pair.tcp)) if sock is not None)
     return f"listening on {_actual(pair)} {kinds}"
-
-
-def _join(
-    reactor: Callable[[], Any], config: Config, settings: Options, pairs: Pairs, ready: Callable[[], None]
-) -> None:
-    _work(reactor(), config, settings, pairs, ready)
-
-
-def _work(reactor: Any, config: Config, settings: Options, pairs: Pairs, ready: Callable[[], None]) -> int:
-    """One worker's life."""
-    service = Service(reactor, config, settings)
-
-    def stop(*_: Any) -> None:
-        process.notify("STOPPING=1")
-        service.stop(reactor.stop)
-
-    def reload(*_: Any) -> None:
-        process.notify("RELOADING=1")
-        service.reload()
-        process.notify("READY=1")
-
-    def begin_work() -> None:
-        service.start(pairs)
-        # Almost nothing here makes cycles: the collector need not look at what lives for ever, nor often at the rest.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 100)
-        reactor.callLater(0, ready)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(stop))
-    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reload))
-    reactor.callWhenRunning(begin_work)
-    reactor.run(installSignalHandlers=False)
-    return 0
 
 
 def _ready(config: Config, options: dict[str, Any], pairs: Pairs) -> None:

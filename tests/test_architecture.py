@@ -79,6 +79,8 @@ MAY_IMPORT = {
     "transport.server": TRANSPORT_BASE | {"plan", "transport.line", "transport.ports"},
     "transport.exchange": {"answer", "loops", "plan", "wire", "transport.ports", "transport.server", "upstream"},
     "transport.doors": {"endpoint", "host.sockets", "transport.listeners", "transport.ports"},
+    "host.handover": {"endpoint", "host.sockets", "options"},
+    "transport.successor": {"host.handover"},
     "transport.watcher": {"host.interfaces"},
     "transport.listeners": TRANSPORT_BASE | {"transport.turns"},
     "host.interfaces": set(),

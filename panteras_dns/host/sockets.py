@@ -14,6 +14,7 @@ from panteras_dns.host.interfaces import addresses, holder
 from panteras_dns.options import ConfigError
 
 _RECEIVE_BUFFER = 4 << 20  # bytes: a burst must fit while another turn of the reactor ends
+_SO_RCVBUFFORCE = 33
 _BACKLOG = 512
 _ANY_PORT_TRIES = 10
 
@@ -91,7 +92,7 @@ def _bound(endpoint: Endpoint, kind: int, shared: bool) -> socket.socket:
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            _room(sock)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(where)
@@ -103,6 +104,14 @@ def _bound(endpoint: Endpoint, kind: int, shared: bool) -> socket.socket:
             raise Taken(endpoint, holder(endpoint.host, endpoint.port, kind)) from None
         raise
     return sock
+
+
+def _room(sock: socket.socket) -> None:
+    """A large receive buffer: beyond the system's limit where we may (root), else up to it."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
 
 def endpoint_of(sock: socket.socket) -> Endpoint:

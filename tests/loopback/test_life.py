@@ -243,3 +243,49 @@ def test_the_log_can_be_json(gateway, responder):
 
     eventually(lambda: running.log)
     assert all(set(json.loads(line)) == {"time", "level", "message"} for line in running.log)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_next_process_takes_over_and_nothing_is_lost(gateway, responder, tmp_path, workers):
+    consul = responder(a_record("10.0.0.1"))
+    file = tmp_path / "p.toml"
+    file.write_text(f'[dns]\nworkers = {workers}\nhandover = "{tmp_path}/handover"\n' + CONSUL_ROUTE.format(consul))
+    first = gateway("--listen", "127.0.0.1:0", "--config", str(file)).ready()
+    lost, over = [], threading.Event()
+
+    def load() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            try:
+                ask(first.port, f"n{number}.service.consul", timeout=2)
+            except Exception as problem:
+                lost.append(problem)
+
+    clients = [threading.Thread(target=load) for _ in range(2)]
+    for client in clients:
+        client.start()
+    second = gateway("--listen", "127.0.0.1:0", "--config", str(file)).ready()
+    assert second.port == first.port
+    assert first.process.wait(5) == 0
+    time.sleep(0.3)
+    over.set()
+    for client in clients:
+        client.join(10)
+
+    assert lost == []
+    assert addresses(ask(second.port, "web.service.consul")) == ["10.0.0.1"]
+    assert (tmp_path / "handover").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_next_process_that_dies_changes_nothing(gateway, responder, tmp_path):
+    consul = responder(a_record("10.0.0.1"))
+    file = tmp_path / "p.toml"
+    file.write_text(f'[dns]\nhandover = "{tmp_path}/handover"\n' + CONSUL_ROUTE.format(consul))
+    running = gateway("--listen", "127.0.0.1:0", "--config", str(file)).ready()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(tmp_path / "handover"))
+        assert len(connection.recv(4, socket.MSG_WAITALL)) == 4
+
+    eventually(lambda: running.said("gone before it was ready"))
+    assert addresses(ask(running.port, "web.service.consul")) == ["10.0.0.1"]
