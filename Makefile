@@ -2,15 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 IN := $(VENV)/bin
+FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
-.PHONY: demo test e2e bench lint docs clean
+.PHONY: demo test stress e2e bench lint docs clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
 
 test: $(VENV)/ready  ## the fast suite, with the C extension and over plain sockets
-	PANTERAS_BATCH=plain $(IN)/pytest -n 4 --ignore tests/e2e
-	PANTERAS_BATCH=native $(IN)/pytest -n 4 --ignore tests/e2e
+	PANTERAS_BATCH=plain $(IN)/pytest $(FAST)
+	PANTERAS_BATCH=native $(IN)/pytest $(FAST)
+
+stress: $(VENV)/ready  ## floods and chaos on loopback, two minutes
+	$(IN)/pytest tests/stress
 
 e2e: $(VENV)/ready  ## real Consul, real clients, real containers; as root, after .ci/install
 	$(IN)/pytest tests/e2e

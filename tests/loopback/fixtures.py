@@ -1,0 +1,43 @@
+"""Fixtures: scripted servers and gateways that end with the test."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from program import Gateway, Responder, Script, a_record
+
+
+@pytest.fixture
+def responder() -> Iterator[Callable[..., Responder]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(script: Script, port: int = 0) -> Responder:
+            made = Responder(script, port)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def gateway() -> Iterator[Callable[..., Gateway]]:
+    """Starts gateways; none may leave a traceback behind."""
+    made: list[Gateway] = []
+
+    def make(*arguments: str, **options) -> Gateway:
+        made.append(Gateway(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+    for one in made:
+        assert not one.said("Traceback"), "\n".join(one.log)
+
+
+@pytest.fixture
+def served(gateway, responder) -> tuple[Gateway, Responder, Responder]:
+    """A gateway between a Consul and an upstream that know every name."""
+    consul, upstream = responder(a_record("10.0.0.1", 0)), responder(a_record("192.0.2.1"))
+    arguments = ("--listen", "127.0.0.1:0", "--consul", str(consul), "--upstream", str(upstream))
+    return gateway(*arguments).ready(), consul, upstream
