@@ -4,7 +4,7 @@ VENV := .venv
 IN := $(VENV)/bin
 FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
-.PHONY: demo test stress e2e bench lint docs clean
+.PHONY: demo test stress e2e bench soak lint docs clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
@@ -21,6 +21,9 @@ e2e: $(VENV)/ready  ## real Consul, real clients, real containers; as root, afte
 
 bench: $(VENV)/ready  ## beside dnsmasq, unbound, dnsdist and knot-resolver; writes docs/performance.md
 	$(IN)/python -m benchmarks --write docs/performance.md
+
+soak: $(VENV)/ready  ## ten minutes at 70 % of what it can do, with new names all the time
+	$(IN)/python -m benchmarks.soak
 
 lint: $(VENV)/ready
 	$(IN)/ruff check .

@@ -57,9 +57,9 @@ class Load:
 
     folder: Path
 
-    def during(self, port: int, questions: list[Question], seconds: float) -> Outcome:
-        """Ask *questions* again and again for that long."""
-        return self._run(port, questions, ["-l", f"{seconds:.0f}"])
+    def during(self, port: int, questions: list[Question], seconds: float, rate: float | None = None) -> Outcome:
+        """Ask *questions* again and again for that long, as fast as may be or at *rate* a second."""
+        return self._run(port, questions, ["-l", f"{seconds:.0f}", *(["-Q", f"{rate:.0f}"] if rate else [])])
 
     def once(self, port: int, questions: list[Question]) -> Outcome:
         """Ask each of *questions* once."""

@@ -55,7 +55,9 @@ class Flight:
         return bool(self.in_air)
 
     def _try(self, server: Carrier, now: float) -> bool:
-        if server.ask(self._ask(now), self.plan.packet):
+        # Who asks over TCP is asked for over TCP (RFC 5625 4.4.1), once: a firewall may be in the way.
+        send = server.ask_tcp if self.plan.over_tcp and len(self.tried) < 2 else server.ask
+        if send(self._ask(now), self.plan.packet):
             self.in_air += 1
             return True
         self.reason = f"{server.health.label} has too many questions open"
@@ -76,9 +78,9 @@ class Flight:
             return self.next_try(now)
         return bool(self.in_air)
 
-    def go_round(self, other: Plan, reply: Reply) -> None:
-        """Ask *other* in place of the plan; *reply* waits for it if the same servers are to tell."""
-        self.held = reply if other.route is self.plan.route else None
+    def go_round(self, other: Plan, held: Reply | None) -> None:
+        """Ask *other* in place of the plan; what is *held* waits for the answer."""
+        self.held = held
         self.plan, self.tried = other, []
         self.left = other.group.attempts if other.group else 0
 

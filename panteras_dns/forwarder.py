@@ -202,7 +202,7 @@ class Forwarder:
         if flight.held is not None:
             reply, flight.held = judged(flight.held, reply), None
         elif other := detour(flight.plan, reply, self.udp):
-            flight.go_round(other, reply)
+            flight.go_round(*other)
             self._fly(flight, now)
             return True
         if reply.rcode not in (NOERROR, NXDOMAIN) and flight.elsewhere(now):

@@ -59,6 +59,7 @@ class Plan:
     __slots__ = (
         "answer",
         "asked",
+        "bare",
         "cookie",
         "direct",
         "fate",
@@ -67,6 +68,7 @@ class Plan:
         "insured",
         "key",
         "limit",
+        "over_tcp",
         "packet",
         "query",
         "ready",
@@ -89,6 +91,8 @@ class Plan:
         self.packet = b""
         self.limit = SMALLEST_UDP
         self.tells = False
+        self.bare = False  # without an OPT, for a server that knows none
+        self.over_tcp = False  # the client came by TCP: so does the question
         self.ready = b""
         self.ready_until = 0.0
         self.finished: dict[bytes, bytes] = {}
@@ -222,6 +226,7 @@ class Planner:
             plan.packet = ask(query, Edns(size=FROM_CONSUL, options=options))
         else:
             plan.packet = ask(query, Edns(flags=DO if query.wants_dnssec else 0), AD)
+            plan.over_tcp = self._limit is not None
         if route.cached and not query.signed and query.cls == IN:
             plan.key = cache_key(query)
         else:

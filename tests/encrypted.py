@@ -17,6 +17,7 @@ from typing import Any
 import h2.config
 import h2.connection
 import h2.events
+import h2.settings
 from builders import a_reply
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -196,7 +197,9 @@ class DohServer(Listener):
 
     def talk(self, connection: Any) -> None:
         http = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
-        http.local_settings.max_concurrent_streams = self._streams
+        http.local_settings = h2.settings.Settings(
+            client=False, initial_values={h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: self._streams}
+        )
         http.initiate_connection()
         connection.sendall(http.data_to_send())
         fresh: dict[int, Exchange] = {}

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "answer": {"wire"},
     "cookies": {"wire"},
     "insurance": {"wire"},
-    "detours": {"plan", "wire"},
+    "detours": {"answer", "plan", "wire"},
     "loops": {"names", "wire"},
     "flights": {"plan", "upstream", "wire"},
     "routes": {"names", "upstream"},

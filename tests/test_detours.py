@@ -70,3 +70,21 @@ def test_reverse_zones_are_cut_at_whole_labels():
     assert reverse_zones("10.0.0.0/8") == ["10.in-addr.arpa"]
     assert reverse_zones("192.168.4.0/23") == ["4.168.192.in-addr.arpa", "5.168.192.in-addr.arpa"]
     assert reverse_zones("fd00::/8") == ["d.f.ip6.arpa"]
+
+
+def test_a_server_from_before_edns_is_asked_without_it():
+    world = World()
+    world.ask(a_query("www.example.com", use_edns=0))
+
+    assert world.answer(world.upstream[0], rcode=1, no_edns=True) is None
+    assert parsed(world.upstream[0].asked[-1]).edns == -1
+    assert addresses_in(world.answer(world.upstream[0], "www.example.com. 60 A 10.0.0.1")) == ["10.0.0.1"]
+
+
+def test_who_asks_over_tcp_is_asked_for_over_tcp():
+    world = World()
+    world.forwarder.handle_message(a_query("www.example.com"), "connection", "127.0.0.1", [].append, world.now)
+    world.forwarder.handle_message(a_query("web.service.consul"), "connection", "127.0.0.1", [].append, world.now)
+
+    assert (len(world.upstream[0].asked), len(world.upstream[0].asked_tcp)) == (0, 1)
+    assert (len(world.consul[0].asked), len(world.consul[0].asked_tcp)) == (1, 0)
