@@ -103,7 +103,8 @@ def serve(**options: Any) -> None:
 
 @main.command()
 @click.option("--config", "file", type=_FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
-def check(file: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
+def check(file: Path | None, as_json: bool) -> None:
     """Validate a configuration and print the routes that follow from it.
 
     \b
@@ -118,14 +119,28 @@ def check(file: Path | None) -> None:
         _fail(problem)
         return
     config = config.with_defaults()
-    click.echo(f"listen   {', '.join(map(str, config.dns.listen))}  allow {', '.join(config.dns.allow)}")
+    click.echo(_as_json(config) if as_json else _as_text(config))
+
+
+def _as_text(config: Config) -> str:
+    lines = [f"listen   {', '.join(map(str, config.dns.listen))}  allow {', '.join(config.dns.allow)}"]
     for route in config.route:
-        servers = ", ".join(map(str, route.servers))
-        cached = "cached" if route.cached else "never cached"
-        click.echo(f"route    {', '.join(route.domains)} -> {servers}  {route.kind}, {cached}, {route.policy}")
-    for record in config.record:
-        click.echo(f"record   {record.name} {record.type} {record.data}")
-    click.echo("ok")
+        servers, cached = ", ".join(map(str, route.servers)), "cached" if route.cached else "never cached"
+        lines.append(f"route    {', '.join(route.domains)} -> {servers}  {route.kind}, {cached}, {route.policy}")
+    lines += [f"record   {record.name} {record.type} {record.data}" for record in config.record]
+    return "\n".join([*lines, "ok"])
+
+
+def _as_json(config: Config) -> str:
+    import json
+    from dataclasses import asdict
+
+    whole = asdict(config)
+    whole["dns"]["listen"] = [str(one) for one in config.dns.listen]
+    for shown, route in zip(whole["route"], config.route, strict=True):
+        shown["servers"] = [str(one) for one in route.servers]
+        shown["cache"] = route.cached
+    return json.dumps(whole)
 
 
 @main.command()

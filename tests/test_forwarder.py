@@ -338,7 +338,9 @@ def test_a_message_over_tcp_may_be_as_large_as_it_likes(name):
     world.forwarder.handle_message(a_query(name), "connection", "127.0.0.1", answers.append, world.now)
     server = world.consul[0] if "consul" in name else world.upstream[0]
 
-    packet = a_reply((server.asked or server.asked_tcp)[-1], *[f"{name}. 0 A 10.0.{n // 250}.{n % 250}" for n in range(500)])
+    packet = a_reply(
+        (server.asked or server.asked_tcp)[-1], *[f"{name}. 0 A 10.0.{n // 250}.{n % 250}" for n in range(500)]
+    )
     world.forwarder.answered([packet], server.pending, server, world.now)
 
     assert len(addresses_in(answers[0][0])) == 500

@@ -262,3 +262,20 @@ def test_a_loop_is_found_and_only_that_path_is_cut(gateway, responder):
     eventually(lambda: running.said(f"{looping} leads back to us"))
     for number in range(5):
         assert addresses(ask(running.port, f"n{number}.example")) == ["192.0.2.1"]
+
+
+def test_query_tells_the_route_and_who_answered(served):
+    from click.testing import CliRunner
+
+    from panteras_dns.cli import main
+
+    gateway, consul, upstream = served
+    for name, route, server in (("web.service.consul", "consul", consul), ("www.example.com", ".", upstream)):
+        for transport in ([], ["--tcp"]):
+            done = CliRunner().invoke(main, ["query", name, "--server", f"127.0.0.1:{gateway.port}", *transport])
+            assert done.exit_code == 0
+            assert f"-- route {route}, answered by" in done.stdout
+            assert str(server) in done.stdout or "answered by cache" in done.stdout
+    done = CliRunner().invoke(main, ["query", "x.onion", "--server", f"127.0.0.1:{gateway.port}", "--json"])
+    assert done.exit_code == 1
+    assert '"rcode": "NXDOMAIN"' in done.stdout
