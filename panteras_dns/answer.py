@@ -14,6 +14,8 @@ from panteras_dns.wire import (
     DO,
     EDE,
     HEADER,
+    IDLE_TIMEOUT,
+    KEEPALIVE,
     OPCODE,
     OPT,
     PAIR,
@@ -29,6 +31,8 @@ from panteras_dns.wire import (
     Reply,
     question_of,
 )
+
+_WEEK, _THREE_HOURS = (604_800).to_bytes(4, "big"), (10_800).to_bytes(4, "big")
 
 
 def opt(edns: Edns) -> bytes:
@@ -78,6 +82,8 @@ def _tail(query: Query, options: tuple[tuple[int, bytes], ...], high_rcode: int 
     behind it for ours: that depends on the client's address, all the rest on the query alone."""
     if query.edns is None:
         return b""
+    if query.keeps_alive and query.edns.option(KEEPALIVE) is not None:
+        options = (*options, (KEEPALIVE, IDLE_TIMEOUT))
     if (cookie := query.edns.option(COOKIE)) is not None:
         options = (*options, (COOKIE, cookie[:CLIENT_COOKIE] + bytes(SERVER_COOKIE)))
     return opt(Edns(flags=query.edns.flags & DO, high_rcode=high_rcode, options=options))
@@ -89,7 +95,9 @@ def bare_error(body: bytes, rcode: int) -> bytes:
     question = question_of(body)
     if question is None or flags & OPCODE:  # RFC 8906 3.1.4: an unknown opcode gets an empty NOTIMP
         return HEADER.pack(flags, 0, 0, 0, 0)
-    return HEADER.pack(flags, 1, 0, 0, 0) + question
+    # What stands behind the question can't be read, but is most likely a broken OPT (RFC 6891 7).
+    tail = opt(Edns()) if body[9] else b""
+    return HEADER.pack(flags, 1, 0, 0, bool(tail)) + question + tail
 
 
 def dress(
@@ -131,6 +139,18 @@ def _fit(reply: Reply, room: int) -> tuple[tuple[int, int, int], int]:
         counts[record.section - 1] += 1
         end = record.end
     return (counts[0], counts[1], counts[2]), end
+
+
+def capped(reply: Reply) -> Reply:
+    """No TTL above a week (RFC 8767 4), in a negative answer above three hours (RFC 2308 5)."""
+    longest = _WEEK if any(record.section == 1 for record in reply.records) else _THREE_HOURS
+    long = [record.ttl for record in reply.records if reply.body[record.ttl : record.ttl + 4] > longest]
+    if not long:
+        return reply
+    body = bytearray(reply.body)
+    for at in long:
+        body[at : at + 4] = longest if body[at] < 0x80 else bytes(4)  # RFC 2181 8
+    return Reply(bytes(body), reply.flags, reply.question, reply.records, reply.edns)
 
 
 def with_ttl(reply: Reply, change: int, floor: int = 0, fixed: int | None = None) -> Reply:

@@ -153,6 +153,7 @@ class Service:
             route.cached,
             tuple(map(wire_name, route.domains)),
             Lanes(lane) if consul else None,
+            route.cached if route.join is None else route.join,
             route.insurance,
         )
 

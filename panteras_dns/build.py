@@ -82,7 +82,7 @@ def reverse_routes(config: Config, routes: Sequence[Route]) -> list[Route]:
     by_name = {route.name: route for route in routes}
     rest = next((route for route in routes if b"\0" in route.domains), None)
     return [
-        Route(_reverse(route), by_name[route.name].group, True, False, _zones(route), fallback=rest)
+        Route(_reverse(route), by_name[route.name].group, True, False, _zones(route), joined=False, fallback=rest)
         for route in config.route
         if route.reverse
     ]

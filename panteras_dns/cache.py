@@ -71,6 +71,8 @@ class Cache:
     def get(self, key: bytes, now: float) -> Entry | None:
         """The entry, fresh or stale, as the one asked for last; None when there is none to give."""
         entry = self._entries.pop(key, None)
+        if entry is None and (no := _for_any_type(key)) in self._entries:
+            key, entry = no, self._entries.pop(no)  # the name does not exist, whatever the type (RFC 2308 5)
         if entry is None:
             self.misses += 1
             return None
@@ -90,6 +92,8 @@ class Cache:
         if ttl <= 0 or not self.size:
             return
         entries = self._entries
+        if reply.rcode == NXDOMAIN and not any(record.section == 1 for record in reply.records):
+            key = _for_any_type(key)  # behind an alias it would be another name that does not exist
         entries.pop(key, None)
         while len(entries) >= self.size:
             del entries[next(iter(entries))]
@@ -138,6 +142,11 @@ def cache_key(query: Query) -> bytes:
     """
     shape = query.flags >> 8 & 1 | query.flags >> 3 & 2 | query.wants_dnssec << 2
     return query.name + query.question[-4:] + bytes((shape,))
+
+
+def _for_any_type(key: bytes) -> bytes:
+    """The key of a name's non-existence: type 0."""
+    return key[:-5] + b"\0\0" + key[-3:]
 
 
 def _ttl(reply: Reply, at: int) -> int:

@@ -54,6 +54,9 @@ class RouteConfig:
     )
     kind: str = options.key(options.one_of("forward", "consul"), "Whether the servers are Consul agents", "forward")
     cache: bool | None = options.key(options.flag, "Cache answers; never those of Consul", None)
+    join: bool | None = options.key(
+        options.flag, "Ask identical questions in flight once; Consul's by default each, so that none is older", None
+    )
     policy: str = options.key(options.one_of(*POLICIES), "Which server is asked first", "sequential")
     timeout: float = options.key(options.seconds(0.05, 4), "Patience with one server", 0.8)
     attempts: int = options.key(options.whole(1, 10), "How often a question is asked in all", 3)

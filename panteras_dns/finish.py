@@ -5,11 +5,11 @@ Same plan, same reply, same result, so that the forwarder may remember it.
 
 import struct
 
-from panteras_dns.answer import dress, error
+from panteras_dns.answer import capped, dress, error
 from panteras_dns.cache import Entry
 from panteras_dns.plan import TELL, Plan, Tables
-from panteras_dns.routes import Route
-from panteras_dns.wire import AAAA, EDE, SERVFAIL, A, Malformed, Reply, read_reply
+from panteras_dns.routes import Route, Routes
+from panteras_dns.wire import AAAA, EDE, SERVFAIL, A, Malformed, Record, Reply, name_at, read_reply
 
 # Extended errors (RFC 8914).
 _STALE, _CACHED_ERROR, _UNREACHABLE, _NETWORK = 3, 13, 22, 23
@@ -30,6 +30,20 @@ def reply_to(plan: Plan, body: bytes) -> Reply | None:
     return reply if reply.flags & 0x8000 and not reply.flags & 0x7800 else None
 
 
+def own(reply: Reply, route: Route, routes: Routes) -> Reply:
+    """What a general upstream may say on its route: nothing beside the answer about names that are another's
+    (MaginotDNS), and no TTL for ever."""
+
+    def ours(record: Record) -> bool:
+        found = routes.match(name_at(reply.body, record.start))
+        return found is not None and found.name == route.name  # a reload may have made another of that name
+
+    kept = tuple(record for record in reply.records if record.section == 1 or ours(record))
+    if len(kept) != len(reply.records):
+        reply = Reply(reply.body, reply.flags, reply.question, kept, reply.edns)
+    return capped(reply)
+
+
 def finish(plan: Plan, reply: Reply, source: str, tables: Tables, route: Route | None = None) -> bytes:
     """The body of the answer: repaired if it is Consul's, in the client's own spelling, size and OPT.
 
@@ -42,6 +56,8 @@ def finish(plan: Plan, reply: Reply, source: str, tables: Tables, route: Route |
     repairer = tables.repairers.get(route.name)
     if repairer is None:
         return dress(query, reply, plan.limit, _options(plan, reply, source))
+    if reply.rcode == SERVFAIL and not (reply.edns and reply.edns.option(EDE)):
+        return servfail(plan, f"{source} answered SERVFAIL: Consul may have no leader")
     share = query.type in (A, AAAA) and not repairer.switches.truncate
     return dress(query, repairer.repair(query, reply), plan.limit, _options(plan, reply, source), share)
 

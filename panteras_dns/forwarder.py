@@ -17,7 +17,7 @@ from panteras_dns.answer import bare_error, error, truncated
 from panteras_dns.cache import Cache, Entry, cache_key
 from panteras_dns.cookies import Cookies
 from panteras_dns.detours import detour, judged
-from panteras_dns.finish import finish, from_cache, insured, reply_to, servfail, stale
+from panteras_dns.finish import finish, from_cache, insured, own, reply_to, servfail, stale
 from panteras_dns.flights import Ask, Client, Flight, Send, Waiter, flight_of
 from panteras_dns.insurance import Insurance
 from panteras_dns.plan import Plan, Planner, Tables
@@ -112,7 +112,7 @@ class Forwarder:
         if plan.answer is not None:
             self._tell(waiter, plan.answer, now)
         elif plan.key is not None:
-            self._look_up(plan.key, waiter, now)
+            (self._look_up if plan.cached else self._join)(plan.key, waiter, now)
         else:
             self._take_off(waiter, now)
 
@@ -123,14 +123,18 @@ class Forwarder:
         elif self.cache.failed(key, now):
             if not self._serve_stale([waiter], entry):
                 self._servfail(waiter, "asked a moment ago, and nobody could answer", now)
-        elif flight := self.flights.get(key):
-            self.joined += 1
-            if len(flight.waiting) < _MOST_WAITING:
-                flight.waiting.append(waiter)
-            else:
-                self._servfail(waiter, "too many wait for this answer", now)
         else:
+            self._join(key, waiter, now)
+
+    def _join(self, key: bytes, waiter: Waiter, now: float) -> None:
+        flight = self.flights.get(key)
+        if flight is None:
             self._take_off(waiter, now)
+        elif len(flight.waiting) < _MOST_WAITING:
+            self.joined += 1
+            flight.waiting.append(waiter)
+        else:
+            self._servfail(waiter, "too many wait for this answer", now)
 
     def _give(self, entry: Entry, waiter: Waiter, now: float) -> None:
         plan, tag, client, reply = waiter
@@ -213,10 +217,12 @@ class Forwarder:
     def _land(self, flight: Flight, reply: Reply, server: Carrier, body: bytes, now: float) -> None:
         """Everybody who waits gets the answer as their own client takes it."""
         plan = flight.plan
+        if plan.route and not plan.route.consul and plan.query and not plan.query.signed:
+            reply = own(reply, plan.route, self.tables.routes)
         if reply.rcode not in (NOERROR, NXDOMAIN) and self._claim(flight, now):
             return
         self._end(flight)
-        if flight.key is not None:
+        if plan.cached and flight.key is not None:
             if reply.rcode in (NOERROR, NXDOMAIN):
                 self.cache.put(flight.key, reply, plan.query.type, now)  # type: ignore[union-attr]
             else:
@@ -225,7 +231,7 @@ class Forwarder:
                     return
         for waiter, tag, client, send in flight.waiting:
             answer = finish(waiter, reply, server.health.label, self.tables, plan.route)
-            if waiter is plan and flight.key is None:
+            if waiter is plan and not plan.cached:
                 self._keep(plan, reply, body, answer, now)
             self._tell((waiter, tag, client, send), answer, now)
 
@@ -269,7 +275,7 @@ class Forwarder:
         if self._claim(flight, now):
             return
         self._end(flight)
-        if flight.key is not None:
+        if flight.plan.cached and flight.key is not None:
             self.cache.fail(flight.key, now)
             if self._serve_stale(flight.waiting, self.cache.get(flight.key, now)):
                 return

@@ -60,6 +60,7 @@ class Plan:
         "answer",
         "asked",
         "bare",
+        "cached",
         "cookie",
         "direct",
         "fate",
@@ -87,7 +88,8 @@ class Plan:
         self.route: Route | None = None
         self.group: Group | None = None  # whom to ask
         self.direct: Group | None = None  # whom to ask without a look into the cache
-        self.key: bytes | None = None
+        self.key: bytes | None = None  # the same for all who may wait for one answer
+        self.cached = False
         self.packet = b""
         self.limit = SMALLEST_UDP
         self.tells = False
@@ -162,6 +164,8 @@ class Planner:
             query = read_query(body)
         except Malformed:
             return Plan("formerr", answer=bare_error(body, FORMERR))
+        if self._limit is not None:
+            query = replace(query, keeps_alive=True)
         if self.tables.loops.is_probe(query.name):
             return Plan("loop", query, error(query, NXDOMAIN))
         if query.edns and query.edns.version:
@@ -227,7 +231,8 @@ class Planner:
         else:
             plan.packet = ask(query, Edns(flags=DO if query.wants_dnssec else 0), AD)
             plan.over_tcp = self._limit is not None
-        if route.cached and not query.signed and query.cls == IN:
+        plan.cached = route.cached and not query.signed and query.cls == IN
+        if plan.cached or (route.joined and not query.signed):
             plan.key = cache_key(query)
         else:
             plan.direct = plan.group

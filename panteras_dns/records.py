@@ -35,6 +35,7 @@ from panteras_dns.wire import (
 
 _FIXED = struct.Struct("!HHLH")
 _NEGATIVE_TTL = 60
+_ARPA = b"\4arpa\0"
 _ASKED = b"\xc0\x0c"  # a pointer to the question: the name in the client's own spelling
 
 
@@ -62,6 +63,7 @@ class Records:
     closed: Mapping[bytes, int] = field(default_factory=dict)  # zone -> TTL of its negative answers
     spread: frozenset[bytes] = frozenset()
     names: frozenset[bytes] = frozenset()
+    empty: frozenset[bytes] = frozenset()  # closed zones in which every name exists and has no data
     parents: frozenset[bytes] = frozenset()  # names that only exist because others lie below them
 
     def find(self, query: Query) -> Reply | None:
@@ -93,8 +95,11 @@ class Records:
     def _absent(self, query: Query) -> Reply | None:
         for zone in suffixes(query.name):
             if zone in self.closed:
-                rcode = NOERROR if query.name in self.parents else NXDOMAIN
-                return _reply(query, rcode, [], self._soa(zone), [])
+                # The apex of a reverse zone is a zone's (RFC 6303 3); below an empty one everything exists (RFC 9462).
+                apex = query.name == zone and (zone.endswith(_ARPA) or zone in self.empty)
+                exists = query.name in self.parents or apex or zone in self.empty
+                answer = self._soa(zone) if apex and query.type == SOA else []
+                return _reply(query, NOERROR if exists else NXDOMAIN, answer, [] if answer else self._soa(zone), [])
         return None
 
     def _soa(self, name: bytes) -> list[bytes]:
@@ -108,7 +113,10 @@ def _reply(query: Query, rcode: int, answer: list[bytes], authority: list[bytes]
 
 
 def compile_records(
-    statics: Iterable[Static], closed: Mapping[bytes, int] | None = None, spread: Iterable[bytes] = ()
+    statics: Iterable[Static],
+    closed: Mapping[bytes, int] | None = None,
+    spread: Iterable[bytes] = (),
+    empty: Iterable[bytes] = (),
 ) -> Records:
     """A table from records in any order."""
     table: dict[tuple[bytes, int], list[Static]] = {}
@@ -117,7 +125,7 @@ def compile_records(
     names = frozenset(name for name, _ in table)
     parents = frozenset(parent for name in names for parent in suffixes(name)) - names
     whole = {key: tuple(dict.fromkeys(found)) for key, found in table.items()}
-    return Records(whole, closed or {}, frozenset(spread), names, parents)
+    return Records(whole, closed or {}, frozenset(spread), names, frozenset(empty), parents)
 
 
 def parse_record(name: str, kind: str, data: str, ttl: int) -> Static:
@@ -161,11 +169,13 @@ def parse_hosts(text: str, ttl: int = 60) -> list[Static]:
 # Names that must not be asked of anybody: RFC 6761, 6762 22.1, 7686, 9476, 6303, 9462, 8375, and ICANN's
 # `internal`. A route for one of them, or a record, comes first: that is how to use them in a network of one's own.
 _NOWHERE = (
-    "invalid test onion alt local internal home.arpa resolver.arpa ipv4only.arpa "
+    "invalid test onion alt local internal home.arpa "
     "0.in-addr.arpa 10.in-addr.arpa 168.192.in-addr.arpa 254.169.in-addr.arpa 127.in-addr.arpa "
     "2.0.192.in-addr.arpa 100.51.198.in-addr.arpa 113.0.203.in-addr.arpa 255.255.255.255.in-addr.arpa "
     "d.f.ip6.arpa 8.e.f.ip6.arpa 9.e.f.ip6.arpa a.e.f.ip6.arpa b.e.f.ip6.arpa 8.b.d.0.1.0.0.2.ip6.arpa "
     + " ".join(f"{number}.172.in-addr.arpa" for number in range(16, 32))
+    + f" {'0.' * 32}ip6.arpa "
+    + " ".join(f"{number}.100.in-addr.arpa" for number in range(64, 128))
 ).split()
 _ONE = "1" + ".0" * 31 + ".ip6.arpa"
 
@@ -179,4 +189,6 @@ def special_names() -> Records:
         Static(wire_name("1.0.0.127.in-addr.arpa"), PTR, 86400, here),
         Static(wire_name(_ONE), PTR, 86400, here),
     ]
-    return compile_records(found, {wire_name(name): 10800 for name in _NOWHERE}, spread=(here,))
+    resolver = wire_name("resolver.arpa")
+    closed = {wire_name(name): 10800 for name in _NOWHERE} | {resolver: 10800}
+    return compile_records(found, closed, (here,), (resolver,))

@@ -65,7 +65,9 @@ class Repairer:
         records, but names below it do, so it exists (RFC 8020)."""
         own = self.domain(name)
         labels = labels_of(name[: len(name) - len(own)])
-        if not labels or labels[0] not in CONSUL_FORMS:
+        if not labels:
+            return True  # the domain itself
+        if labels[0] not in CONSUL_FORMS:
             return False
         return len(labels) <= 2 or (len(labels) == 3 and labels[2] == b"\x02dc")
 

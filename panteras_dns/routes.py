@@ -26,6 +26,7 @@ class Route:
     cached: bool = True
     domains: tuple[bytes, ...] = (b"\0",)
     lanes: Lanes | None = None  # of a Consul route: the same servers apart for each datacenter
+    joined: bool = True  # identical questions in flight are asked once
     insurance: float = 0  # seconds for which the last good answer may serve when the servers fail
     fallback: "Route | None" = None  # whom to ask what these servers do not know
 

@@ -18,7 +18,8 @@ QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0
 OPCODE, RCODE = 0x7800, 0x000F
 DO = 0x8000  # in the flags of an OPT record
 
-ECS, COOKIE, EDE = 8, 10, 15  # EDNS option codes
+ECS, COOKIE, KEEPALIVE, EDE = 8, 10, 11, 15  # EDNS option codes
+IDLE_TIMEOUT = b"\0\x64"  # of a connection: 10 s, in tenths of a second (RFC 7828)
 
 CLIENT_COOKIE, SERVER_COOKIE = 8, 16  # octets (RFC 9018)
 
@@ -63,6 +64,7 @@ class Query:
     type: int
     cls: int
     edns: Edns | None
+    keeps_alive: bool = False  # came over a connection, whose client may ask how long it is kept (RFC 7828)
     signed: bool = False  # carries TSIG: to be passed on with nothing changed but the id
 
     @property
@@ -118,7 +120,7 @@ def read_query(body: bytes) -> Query:
     if at != len(body):
         raise Malformed("bytes after the last record")
     signed = bool(records) and records[-1].type == TSIG and records[-1].section == 3
-    return Query(flags, body[10 : end + 4], body[10:end].lower(), kind, cls, edns, signed)
+    return Query(flags, body[10 : end + 4], body[10:end].lower(), kind, cls, edns, signed=signed)
 
 
 def read_reply(body: bytes) -> Reply:

@@ -132,13 +132,14 @@ class World:
         upstream: list[FakeServer] | None = None,
         policy: str = "sequential",
         repairs: Repairs | None = None,
+        join: bool = False,
         **tables: Any,
     ) -> None:
         self.now = 1000.0
         self.consul = consul or [FakeServer("127.0.0.1:8600")]
         self.upstream = upstream or [FakeServer()]
         own = (wire_name("consul"),)
-        to_consul = Route("consul", Group(self.consul, attempts=2), True, False, own)
+        to_consul = Route("consul", Group(self.consul, attempts=2), True, False, own, joined=join)
         to_upstream = Route(".", Group(self.upstream, policy), domains=(b"\0",))
         routes = Routes({own[0]: to_consul, b"\0": to_upstream})
         repairers = {"consul": Repairer(own, repairs or Repairs())}

@@ -91,8 +91,7 @@ def test_a_server_that_is_restarted_is_used_again(through, upstream):
     server = upstream("tls", "dns.test")
     running = through(f"tls://127.0.0.1:{server.port}#dns.test")
     assert addresses(ask(running.port, "a.example")) == ["192.0.2.1"]
-    for connection in server.connections:
-        connection.close()
+    server.hang_up()
 
     assert addresses(ask(running.port, "b.example")) == ["192.0.2.1"]
     assert len(server.connections) == 2
