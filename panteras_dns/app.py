@@ -14,7 +14,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from panteras_dns import demo
-from panteras_dns.build import bounds, policy, probe_plan, repairers, reverse_routes, static_records
+from panteras_dns.build import bounds, certificates, policy, probe_plan, repairers, reverse_routes, static_records
 from panteras_dns.cache import Cache
 from panteras_dns.config import Config, RouteConfig
 from panteras_dns.cookies import Cookies
@@ -29,6 +29,7 @@ from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
 from panteras_dns.policy import Policy
 from panteras_dns.records import Records, special_names
+from panteras_dns.remote import Encrypted, Remote
 from panteras_dns.routes import Route, Routes
 from panteras_dns.transport.doors import Doors
 from panteras_dns.transport.exchange import SWEEP, Exchange
@@ -129,17 +130,11 @@ class Service:
         self.cache.size, self.cache.bounds = config.cache.size, bounds(config)
 
     def _route(self, route: RouteConfig) -> Route:
-        found: list[Endpoint] = []
-        for server in route.servers:
-            found += (
-                [server] if isinstance(server, Endpoint) else [Endpoint(host, 53) for host in self._world.upstreams]
-            )
         consul = route.kind == "consul"
-        mixes = route.mix_case and not consul
-        settings = [Settings(address, route.timeout, address.loopback, mixes_case=mixes) for address in found]
+        settings = self._settings(route)
 
         def group(name: str, domain: str, ports: int) -> Group:
-            servers = [replace(one, ports=ports) for one in settings]
+            servers = [replace(one, ports=ports) if isinstance(one, Settings) else one for one in settings]
             return self.exchange.group(name, servers, route.policy, route.attempts, probe_plan(domain))
 
         def lane(label: bytes) -> Group:
@@ -156,6 +151,19 @@ class Service:
             route.cached if route.join is None else route.join,
             route.insurance,
         )
+
+    def _settings(self, route: RouteConfig) -> list[Settings | Encrypted]:
+        """How each server of a route is talked to."""
+        mixes, pem = route.mix_case and route.kind != "consul", certificates(route)
+        found: list[Settings | Encrypted] = []
+        for server in route.servers:
+            if isinstance(server, Remote):
+                found.append(Encrypted(server, route.timeout, pem))
+                continue
+            hosts = [Endpoint(host, 53) for host in self._world.upstreams]
+            for address in [server] if isinstance(server, Endpoint) else hosts:
+                found.append(Settings(address, route.timeout, address.loopback, mixes_case=mixes))
+        return found
 
     # What changes under us --------------------------------------------------------------------------
 

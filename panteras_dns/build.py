@@ -36,6 +36,21 @@ def static_records(config: Config) -> Records:
     return compile_records(found)
 
 
+def check_files(config: Config) -> None:
+    """Read every file that the configuration names; `ConfigError` tells of those that can't be read."""
+    static_records(config)
+    for route in config.route:
+        certificates(route)
+
+
+def certificates(route: RouteConfig) -> bytes:
+    """The authorities of a route's encrypted servers, as PEM; nothing when they are the system's."""
+    try:
+        return Path(route.ca).read_bytes() if route.ca else b""
+    except OSError as problem:
+        raise ConfigError([f"route {route.name!r}, ca: {route.ca}: {problem.strerror}"]) from None
+
+
 def probe_plan(domain: str) -> Plan:
     """The question that asks a server whether it lives: any answer will do."""
     name = wire_name(domain)

@@ -10,7 +10,7 @@ import click
 
 from panteras_dns.config import DEFAULT_FILE, Config, load
 from panteras_dns.endpoint import Endpoint, endpoint
-from panteras_dns.options import ConfigError
+from panteras_dns.options import ConfigError, server
 
 PROBLEM, USAGE, UNKNOWN = 1, 2, 3  # exit statuses beside 0
 
@@ -26,6 +26,18 @@ class _EndpointType(click.ParamType[Endpoint]):
             return value
         try:
             return endpoint(value, self._port)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class _ServerType(click.ParamType[Any]):
+    name = "SERVER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return server(value)
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
 
@@ -74,7 +86,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--config", "file", type=_FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
 @click.option("--listen", type=_EndpointType(53), multiple=True, help="where clients knock  [default: *:53]")
 @click.option("--consul", type=_EndpointType(8600), multiple=True, help="Consul agents  [default: 127.0.0.1:8600]")
-@click.option("--upstream", type=_EndpointType(53), multiple=True, help="for all other names  [default: resolv.conf]")
+@click.option("--upstream", type=_ServerType(), multiple=True, help="for all other names  [default: resolv.conf]")
 @click.option("--workers", type=click.IntRange(1, 256), help="processes that share the port  [default: 1]")
 @click.option("--user", help="account to run as once the ports are bound  [default: panteras or nobody]")
 @click.option("--demo", is_flag=True, help="a sample catalogue on 127.0.0.1:5353; no root, no Consul")
@@ -110,11 +122,11 @@ def check(file: Path | None, as_json: bool) -> None:
     \b
     panteras check --config ./panteras.toml
     """
-    from panteras_dns.build import static_records
+    from panteras_dns.build import check_files
 
     try:
         config = _config(file)
-        static_records(config)
+        check_files(config)
     except ConfigError as problem:
         _fail(problem)
         return

@@ -13,6 +13,7 @@ from typing import Any
 from panteras_dns import options
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.options import RESOLV_CONF, ConfigError, Reader
+from panteras_dns.remote import Remote
 from panteras_dns.upstream import POLICIES
 
 DEFAULT_FILE = Path("/etc/panteras/panteras.toml")
@@ -49,8 +50,11 @@ class RouteConfig:
     """[[route]]: whom to ask for the names under some domains. The longest matching domain wins."""
 
     domains: tuple[str, ...] = options.key(options.domain, 'Domains; `"."` is everything else', many=True)
-    servers: tuple[Endpoint | str, ...] = options.key(
-        options.server, 'Servers; `"resolv.conf"` is the host\'s own upstreams', many=True
+    servers: tuple[Endpoint | Remote | str, ...] = options.key(
+        options.server,
+        'Servers; `"resolv.conf"` is the host\'s own upstreams; encrypted: `"tls://9.9.9.9#dns.quad9.net"`, '
+        '`"https://9.9.9.9/dns-query#dns.quad9.net"`, with the name of the certificate behind #',
+        many=True,
     )
     kind: str = options.key(options.one_of("forward", "consul"), "Whether the servers are Consul agents", "forward")
     cache: bool | None = options.key(options.flag, "Cache answers; never those of Consul", None)
@@ -80,6 +84,9 @@ class RouteConfig:
     )
     truncate: bool = options.key(
         options.flag, "Consul: addresses that do not all fit say so (TC), so that clients ask over TCP", False
+    )
+    ca: str = options.key(
+        options.text, "PEM file with the authorities of encrypted servers; empty: those of the system", ""
     )
 
     @property
@@ -124,7 +131,9 @@ class Config:
     cache: CacheConfig = CacheConfig()
     record: tuple[RecordConfig, ...] = ()
 
-    def with_defaults(self, consul: tuple[Endpoint, ...] = (), upstream: tuple[Endpoint, ...] = ()) -> "Config":
+    def with_defaults(
+        self, consul: tuple[Endpoint, ...] = (), upstream: tuple[Endpoint | Remote | str, ...] = ()
+    ) -> "Config":
         """The effective configuration: *consul* and *upstream* of the command line come first, and both
         kinds of route are there."""
         routes = list(self.route)
@@ -135,7 +144,7 @@ class Config:
             template = RouteConfig(("consul",), servers, "consul", timeout=0.9, attempts=2)
             routes += [replace(route, servers=servers) for route in own] or [template]
         if upstream or not any("." in route.domains for route in routes):
-            servers_up: tuple[Endpoint | str, ...] = upstream or (RESOLV_CONF,)
+            servers_up: tuple[Endpoint | Remote | str, ...] = upstream or (RESOLV_CONF,)
             own = [route for route in routes if "." in route.domains]
             routes = [route for route in routes if "." not in route.domains]
             routes += [replace(route, servers=servers_up) for route in own] or [RouteConfig((".",), servers_up)]
@@ -190,17 +199,31 @@ def _contradictions(config: Config) -> Iterator[str]:
             if domain in owners:
                 yield f"{path}.domains: {domain!r} already belongs to {owners[domain]}"
             owners[domain] = path
-        if route.kind == "consul" and route.cache:
-            yield f"{path}.cache: Consul's answers are never cached, expected false or nothing"
-        if "local" in route.reverse:
-            yield f"{path}.reverse: expected networks, found 'local'"
-        for key in ("insurance", "reverse"):
-            if route.kind != "consul" and getattr(route, key):
-                yield f'{path}.{key}: only for routes of kind "consul"'
-        if route.kind == "consul" and RESOLV_CONF in route.servers:
-            yield f"{path}.servers: {RESOLV_CONF!r} names no Consul agent"
-        for index, server in enumerate(route.servers):
-            if isinstance(server, Endpoint) and (server.host == "*" or not server.port):
-                yield f"{path}.servers[{index}]: expected one address and a port, found {str(server)!r}"
+        for problem in (*_of_kind(route), *_of_servers(route)):
+            yield f"{path}.{problem}"
     if config.cache.min_ttl > config.cache.max_ttl:
         yield f"cache.min_ttl: {config.cache.min_ttl:g} is more than cache.max_ttl, {config.cache.max_ttl:g}"
+
+
+def _of_kind(route: RouteConfig) -> Iterator[str]:
+    if route.kind == "consul":
+        if route.cache:
+            yield "cache: Consul's answers are never cached, expected false or nothing"
+        if RESOLV_CONF in route.servers:
+            yield f"servers: {RESOLV_CONF!r} names no Consul agent"
+        if "local" in route.reverse:
+            yield "reverse: expected networks, found 'local'"
+    else:
+        for key in ("insurance", "reverse"):
+            if getattr(route, key):
+                yield f'{key}: only for routes of kind "consul"'
+
+
+def _of_servers(route: RouteConfig) -> Iterator[str]:
+    if route.ca and not any(isinstance(server, Remote) for server in route.servers):
+        yield "ca: none of the servers is encrypted"
+    for index, server in enumerate(route.servers):
+        if route.kind == "consul" and isinstance(server, Remote):
+            yield f"servers[{index}]: Consul agents speak plain DNS, found {str(server)!r}"
+        if isinstance(server, Endpoint) and (server.host == "*" or not server.port):
+            yield f"servers[{index}]: expected one address and a port, found {str(server)!r}"

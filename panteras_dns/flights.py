@@ -22,7 +22,7 @@ LAST_MOMENT = 4.2  # seconds: a stub resolver's own time-out is 5
 class Flight:
     """Who waits for an answer, whom it was asked of, and how many tries are left."""
 
-    __slots__ = ("done", "held", "in_air", "key", "left", "plan", "reason", "since", "tried", "waiting")
+    __slots__ = ("done", "held", "in_air", "key", "left", "plan", "reason", "since", "streamed", "tried", "waiting")
 
     def __init__(self, plan: Plan, since: float) -> None:
         self.plan = plan
@@ -30,6 +30,7 @@ class Flight:
         self.since = since
         self.left = plan.group.attempts if plan.group else 0
         self.tried: list[Carrier] = []
+        self.streamed: list[Carrier] = []  # asked over TCP
         self.waiting: list[Waiter] = []
         self.reason = ""
         self.in_air = 0  # asks on their way
@@ -56,7 +57,10 @@ class Flight:
 
     def _try(self, server: Carrier, now: float) -> bool:
         # Who asks over TCP is asked for over TCP (RFC 5625 4.4.1), once: a firewall may be in the way.
-        send = server.ask_tcp if self.plan.over_tcp and len(self.tried) < 2 else server.ask
+        streams = self.plan.over_tcp and len(self.tried) < 2
+        send = server.ask_tcp if streams else server.ask
+        if streams:
+            self.streamed.append(server)
         if send(self._ask(now), self.plan.packet):
             self.in_air += 1
             return True
@@ -64,7 +68,10 @@ class Flight:
         return False
 
     def over_tcp(self, server: Carrier, now: float) -> bool:
-        """Ask the same server over TCP: its answer did not fit a datagram."""
+        """Ask the same server over TCP, once: its answer did not fit a datagram."""
+        if server in self.streamed:
+            return False
+        self.streamed.append(server)
         if not server.ask_tcp(self._ask(now), self.plan.packet):
             return False
         self.in_air += 1

@@ -12,6 +12,7 @@ from typing import Any
 
 from panteras_dns.endpoint import Endpoint, endpoint
 from panteras_dns.names import wire_name
+from panteras_dns.remote import Remote, remote
 
 RESOLV_CONF = "resolv.conf"  # in place of a server: the host's own upstreams
 
@@ -29,8 +30,11 @@ def listen(value: Any) -> Endpoint:
     return endpoint(text(value))
 
 
-def server(value: Any) -> Endpoint | str:
-    return RESOLV_CONF if value == RESOLV_CONF else endpoint(text(value))
+def server(value: Any) -> Endpoint | Remote | str:
+    """`10.0.0.1:53`, `tls://9.9.9.9#dns.quad9.net`, `https://9.9.9.9/dns-query#dns.quad9.net`, `resolv.conf`."""
+    if value == RESOLV_CONF:
+        return RESOLV_CONF
+    return remote(value) if "://" in text(value) else endpoint(value)
 
 
 def text(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from panteras_dns.app import Options, Service
+from panteras_dns.build import check_files
 from panteras_dns.config import Config
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host import process
@@ -36,6 +37,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     sockets = Sockets.of(config)
     offered = offer(config.dns.handover) if config.dns.handover else None
     process.drop(user)
+    check_files(config)  # as who will read them from now on
     if options["file"] and not os.access(options["file"], os.R_OK):
         sockets.warnings.append(
             f"{options['file']}: {user.pw_name if user else 'we'} can't read it: a reload will fail"

@@ -98,16 +98,23 @@ class Listener:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        for sock in (self._socket, *self.connections):
+        self.hang_up()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def hang_up(self) -> None:
+        """End all connections. Their threads close them: a number that was closed under a thread that reads it
+        would soon be somebody else's socket."""
+        for sock in self.connections:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
 
     def _accept(self) -> None:
         while True:
             try:
                 plain, _ = self._socket.accept()
             except OSError:
+                self._socket.close()
                 return
             threading.Thread(target=self._welcome, args=(plain,), daemon=True).start()
 
@@ -169,10 +176,12 @@ class Exchange:
         self.headers = {name.decode(): value.decode() for name, value in headers}
         self.query = b""
 
-    def answer(self, body: bytes | None = None, status: int = 200, kind: str = MEDIA_TYPE, size: int = 0) -> None:
+    def answer(
+        self, body: bytes | None = None, status: int = 200, kind: str = MEDIA_TYPE, size: int = 0, more: Any = ()
+    ):
         body = a_reply(self.query, "www.example.com. 60 A 192.0.2.1") if body is None else body
         body += bytes(max(size - len(body), 0))
-        self.http.send_headers(self.number, [(":status", str(status)), ("content-type", kind)])
+        self.http.send_headers(self.number, [(":status", str(status)), ("content-type", kind), *more])
         self.server.outgoing[self.number] = body
         self.server.push(self.http, self.connection)
 

@@ -344,3 +344,15 @@ def test_a_message_over_tcp_may_be_as_large_as_it_likes(name):
     world.forwarder.answered([packet], server.pending, server, world.now)
 
     assert len(addresses_in(answers[0][0])) == 500
+
+
+def test_an_answer_that_is_cut_even_over_tcp_is_passed_on_as_it_is():
+    world = World()
+    world.ask(a_query())
+    upstream = world.upstream[0]
+    world.answer(upstream, flags=flags.TC)
+
+    answer = world.deliver(upstream, a_reply(upstream.asked_tcp[-1], flags=flags.TC))
+
+    assert parsed(answer).flags & flags.TC
+    assert len(upstream.asked_tcp) == 1

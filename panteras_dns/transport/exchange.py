@@ -4,52 +4,74 @@ have nothing left to answer."""
 from collections.abc import Sequence
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
 from panteras_dns.answer import ask
 from panteras_dns.loops import Loops
+from panteras_dns.options import ConfigError
 from panteras_dns.plan import Plan
+from panteras_dns.remote import TLS, Encrypted
 from panteras_dns.transport.ports import Surroundings
 from panteras_dns.transport.server import Server, Settings
 from panteras_dns.upstream import Group, Health
 from panteras_dns.wire import Edns
 
+if TYPE_CHECKING:
+    from panteras_dns.transport.secure import SecureServer
+
 log = Logger()
 
 SWEEP = 0.1  # seconds between looks at the deadlines
 
-_Key = tuple[str, Settings]  # the same server of two routes is two: one must not starve the other
+_Key = tuple[str, Settings | Encrypted]  # the same server of two routes is two: one must not starve the other
 
 
 class Exchange:
     """The servers in use, by the name of their group, and those of before that still have questions in flight."""
 
     def __init__(self, around: Surroundings) -> None:
-        self.servers: dict[_Key, Server] = {}
+        self.servers: dict[_Key, Server | SecureServer] = {}
         self._around = around
-        self._before: dict[_Key, Server] = {}
-        self._retired: list[Server] = []
+        self._before: dict[_Key, Server | SecureServer] = {}
+        self._retired: list[Server | SecureServer] = []
         self._looped: set[str] = set()
 
     def renew(self) -> None:
         """What follows describes all servers anew; `settle` lets those go that were not named again."""
         self._before, self.servers = self.servers, {}
 
-    def group(self, name: str, servers: Sequence[Settings], policy: str, attempts: int, probe: Plan) -> Group:
+    def group(
+        self, name: str, servers: Sequence[Settings | Encrypted], policy: str, attempts: int, probe: Plan
+    ) -> Group:
         """Servers that share suffixes. *probe* is what a marked one is asked."""
         found = [self._server((name, settings), probe) for settings in dict.fromkeys(servers)]
-        timeout = max((settings.timeout for settings in servers), default=1.0)
+        timeout = max((one.timeout if isinstance(one, Settings) else one.patience for one in servers), default=1.0)
         group = Group(found, policy, timeout, attempts)
         for server in found:
             server.health.changed = partial(_changed, group)
         return group
 
-    def _server(self, key: _Key, probe: Plan) -> Server:
+    def _server(self, key: _Key, probe: Plan) -> "Server | SecureServer":
         if key not in self.servers:
             kept = key in self._before
-            self.servers[key] = self._before.pop(key) if kept else Server(key[1], self._around, probe)
+            self.servers[key] = self._before.pop(key) if kept else self._made(key[1], probe)
         return self.servers[key]
+
+    def _made(self, settings: Settings | Encrypted, probe: Plan) -> "Server | SecureServer":
+        if isinstance(settings, Settings):
+            return Server(settings, self._around, probe)
+        # Imported when there is one: their libraries take 13 MB a worker, and most of a second.
+        kind: type[SecureServer]
+        if settings.remote.scheme == TLS:
+            from panteras_dns.transport.tls import TlsServer as kind
+        else:
+            from panteras_dns.transport.https import HttpsServer as kind
+        try:
+            return kind(settings, self._around, probe)
+        except ValueError as problem:
+            raise ConfigError([f"{settings.remote}: ca: {problem}"]) from None
 
     def settle(self) -> None:
         """Questions in flight end on the servers of before."""

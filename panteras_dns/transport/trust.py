@@ -23,7 +23,7 @@ _PROBLEMS = {  # X509_V_ERR_*: what the verification of a chain stumbles over
     23: "has been revoked",
     26: "is not meant for servers",
 }
-_UNTRUSTED = {2, 18, 19, 20, 21}  # no issuer to be found, or one that signed itself
+_UNTRUSTED = {2, 7, 18, 19, 20, 21}  # no issuer to be found, one with another key, or one that signed itself
 
 _PLAIN = (
     "wrong version number",

@@ -287,5 +287,15 @@ def test_a_next_process_that_dies_changes_nothing(gateway, responder, tmp_path):
         connection.connect(str(tmp_path / "handover"))
         assert len(connection.recv(4, socket.MSG_WAITALL)) == 4
 
-    eventually(lambda: running.said("gone before it was ready"))
+    eventually(lambda: running.said("gone before it was ready") or running.said("did not take the sockets"))
     assert addresses(ask(running.port, "web.service.consul")) == ["10.0.0.1"]
+
+
+def test_a_file_that_can_not_be_read_is_one_line_and_status_2(gateway, tmp_path):
+    file = tmp_path / "p.toml"
+    file.write_text(f'[dns]\nhosts = ["{tmp_path}/absent"]\n')
+    failed = gateway("--listen", "127.0.0.1:0", "--config", str(file))
+
+    assert failed.process.wait(10) == 2
+    failed.stop()
+    assert failed.log == [f"panteras: dns.hosts[0]: {tmp_path}/absent: No such file or directory"]

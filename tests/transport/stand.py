@@ -10,9 +10,9 @@ from builders import World, a_query, reason_in
 from twisted.internet.epollreactor import EPollReactor
 
 from panteras_dns.build import probe_plan
-from panteras_dns.remote import remote
+from panteras_dns.remote import Encrypted, remote
 from panteras_dns.transport.ports import Surroundings
-from panteras_dns.transport.secure import Encrypted, SecureServer
+from panteras_dns.transport.secure import SecureServer
 from panteras_dns.transport.turns import Turns
 
 _reactor = EPollReactor()
