@@ -4,7 +4,7 @@ VENV := .venv
 IN := $(VENV)/bin
 FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
-.PHONY: demo test stress e2e bench soak lint docs clean
+.PHONY: demo test conform conformance stress e2e bench soak lint docs clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
@@ -12,6 +12,12 @@ demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 test: $(VENV)/ready  ## the fast suite, with the C extension and over plain sockets
 	PANTERAS_BATCH=plain $(IN)/pytest $(FAST)
 	PANTERAS_BATCH=native $(IN)/pytest $(FAST)
+
+conform: $(VENV)/ready  ## the protocol, row by row
+	$(IN)/pytest -n 4 tests/conformance
+
+conformance: $(VENV)/ready  ## the same beside unbound, dnsmasq and dnsdist; writes docs/conformance.md
+	cd tests && ../$(IN)/python -m conformance.report
 
 stress: $(VENV)/ready  ## floods and chaos on loopback, two minutes
 	$(IN)/pytest tests/stress
