@@ -17,7 +17,7 @@ conform: $(VENV)/ready  ## the protocol, row by row
 	$(IN)/pytest -n 4 tests/conformance
 
 conformance: $(VENV)/ready  ## the same beside unbound, dnsmasq and dnsdist; writes docs/conformance.md
-	cd tests && ../$(IN)/python -m conformance.report
+	$(IN)/python -m tests.conformance.report
 
 stress: $(VENV)/ready  ## floods and chaos on loopback, two minutes
 	$(IN)/pytest tests/stress

@@ -7,6 +7,8 @@ compression pointer counts from the id, so its target lies two bytes lower. Any 
 """
 
 import struct
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
@@ -173,30 +175,41 @@ def _plain_name(body: bytes, at: int) -> int:
     return at + 1
 
 
-def _name(body: bytes, at: int, hops: int) -> tuple[list[bytes], int, int]:
-    """Labels (each with its length octet) of the name at *at*, where it ends, and the hops that are left."""
+def _name(body: bytes, at: int, hops: int, fixed: Sequence[int] = ()) -> tuple[list[bytes], int, int]:
+    """Labels (each with its length octet) of the name at *at*, where it ends, and the hops that are left.
+
+    A pointer leads backwards, to labels that end before what pointed at them (or it may never end, RFC 9267), and not
+    into the *fixed* fields of a record: when its TTL ages, the name would be another.
+    """
     labels: list[bytes] = []
-    size, end, floor = 1, 0, at
+    size, end, start, ceiling = 1, 0, at, len(body)
     try:
         while length := body[at]:
             if length < 64:
                 labels.append(body[at : at + length + 1])
                 at += length + 1
                 size += length + 1
-                if size > 255 or at > len(body):
-                    raise Malformed("a name over 255 octets or cut short")
+                if size > 255 or at >= ceiling:
+                    raise Malformed("a name over 255 octets, cut short, or that runs into itself")
             elif length >= 192:
                 end = end or at + 2
-                at = ((length & 63) << 8 | body[at + 1]) - 2
+                at, ceiling = ((length & 63) << 8 | body[at + 1]) - 2, start
                 hops -= 1
-                if not 10 <= at < floor or hops < 0:  # only backwards, or it may never end (RFC 9267)
+                if not 10 <= at < start or hops < 0:
                     raise Malformed("a compression pointer that leads nowhere")
-                floor = at
+                start = at
             else:
                 raise Malformed("an unknown kind of label")
+            if end and fixed and at >= fixed[0] and _within(fixed, at):
+                raise Malformed("a compression pointer into the fields of a record")
     except IndexError:
         raise Malformed("name cut short") from None
     return labels, end or at + 1, hops
+
+
+def _within(fixed: Sequence[int], at: int) -> bool:
+    """Whether *at* lies in the type, class, TTL or length of a record; *fixed* has where these begin."""
+    return at < fixed[bisect_right(fixed, at) - 1] + 10
 
 
 def _records(body: bytes, at: int, counts: tuple[int, int, int]) -> tuple[tuple[Record, ...], Edns | None, int]:
@@ -205,10 +218,12 @@ def _records(body: bytes, at: int, counts: tuple[int, int, int]) -> tuple[tuple[
     found: list[Record] = []
     edns = None
     hops = _MOST_HOPS
+    fixed: list[int] = []
     for section, count in enumerate(counts, 1):
         for _ in range(count):
             start = at
-            labels, at, hops = _name(body, at, hops)
+            labels, at, hops = _name(body, at, hops, fixed)
+            fixed.append(at)
             if at + 10 > len(body):
                 raise Malformed("record cut short")
             kind, cls, ttl, size = RECORD.unpack_from(body, at)

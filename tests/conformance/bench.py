@@ -10,7 +10,7 @@ from typing import Any
 from conformance import mischief
 from conformance.catalogue import consul
 from conformance.message import TCP, UDP, Answer, Question
-from conformance.peers import LOCAL, Peer, Setting, free_port
+from conformance.peers import LOCAL, Peer, Setting, free_port, started
 from conformance.stage import Heard, Script, Stage
 from conformance.table import Broken
 from conformance.zone import upstream
@@ -28,11 +28,17 @@ class Bench:
         self.stages |= {domain: Stage(script) for domain, script in mischief.ROUTES.items()}
         routes = {domain: (stage.port,) for domain, stage in self.stages.items()}
         self.setting = Setting({**routes, "closed.example": (free_port(),)})
-        self.server = peer.start(self.setting)
-        self.server.ready()
+        try:
+            self.server = started(peer, self.setting)
+        except AssertionError:
+            self._leave()
+            raise
 
     def close(self) -> None:
         self.server.stop()
+        self._leave()
+
+    def _leave(self) -> None:
         for stage in self.stages.values():
             stage.close()
 
@@ -88,12 +94,11 @@ class Case:
             **{domain: self.bench.setting.routes[domain] for domain in (".", "consul")},
             **changes.pop("routes", {}),
         }
-        server = self.peer.start(Setting(routes, **changes))
-        self._stack.callback(server.stop)
         try:
-            server.ready()
+            server = started(self.peer, Setting(routes, **changes))
         except AssertionError as problem:
-            raise Broken("it does not start: " + str(problem).strip().split("\n")[0][:120]) from None
+            raise Broken(str(problem).split("\n")[0][:160]) from None
+        self._stack.callback(server.stop)
         self.server, self.port = server, server.port
         return server
 

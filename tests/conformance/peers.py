@@ -94,6 +94,21 @@ class Peer:
     own: bool = False
 
 
+def started(peer: Peer, setting: Setting) -> Any:
+    """The server, answering; AssertionError says why it does not. Nothing is left running then."""
+    server = peer.start(setting)
+    for tries in range(3):  # a busy machine may need longer than a test should
+        try:
+            server.ready()
+            break
+        except AssertionError as problem:
+            if server.process.poll() is None and tries < 2:
+                continue
+            server.stop()
+            raise AssertionError(f"{peer.name} does not start: {problem} {server.log[-3:]}") from None
+    return server
+
+
 # This server -------------------------------------------------------------------------------------
 
 
