@@ -11,6 +11,7 @@ others who wait for the same answer, a place in the cache) gets a `Flight`.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from panteras_dns.answer import bare_error, error, truncated
@@ -63,7 +64,8 @@ class Forwarder:
             if bucket is not None and (full_at := bucket[0]) - now <= slack:
                 bucket[0] = (full_at if full_at > now else now) + bucket[1]
             elif verdict := policy.verdict(client[host], now):
-                self._turn_away(verdict, packet, client, reply)
+                if verdict == REFUSED:
+                    self._turn_away(packet, client, reply, now)
                 continue
             plan = plans.get(packet[2:]) or self.udp.plan(packet[2:])
             if plan is None:
@@ -82,9 +84,11 @@ class Forwarder:
     def handle_message(self, packet: bytes, client: Client, host: Any, reply: Send, now: float) -> bool:
         """A message from a connection; False when it will get no answer."""
         verdict = self.policy.verdict(host, now)
+        if verdict == REFUSED:
+            self._turn_away(packet, client, reply, now)
+            return len(packet) >= 12 and not packet[2] & 0x80
         if verdict != ADMITTED:
-            self._turn_away(verdict, packet, client, reply)
-            return verdict == REFUSED
+            return False
         plan = self.tcp.young.get(packet[2:]) or self.tcp.plan(packet[2:])
         if plan is None:
             return False
@@ -97,12 +101,16 @@ class Forwarder:
         """Where answers to a query with a cookie go: ours is put in on the way."""
         return lambda answer: reply((self.cookies.stamp(answer[0], host, now), answer[1]))
 
-    def _turn_away(self, verdict: int, packet: bytes, client: Client, reply: Send) -> None:
-        if verdict != REFUSED or len(packet) < 12 or packet[2] & 0x80:
+    def _turn_away(self, packet: bytes, client: Client, reply: Send, now: float) -> None:
+        """Tell a stranger so, but not in numbers: the address may be forged."""
+        if len(packet) < 12 or packet[2] & 0x80 or self.policy.tolerates(client, now):
             return
         try:
             reason = (_PROHIBITED, "this client is not on the access list")
-            answer = error(read_query(packet[2:]), RCODE_REFUSED, reason)
+            query = read_query(packet[2:])
+            if query.edns is not None:  # no cookie for strangers
+                query = replace(query, edns=replace(query.edns, options=()))
+            answer = error(query, RCODE_REFUSED, reason)
         except Malformed:
             answer = bare_error(packet[2:], RCODE_REFUSED)
         reply((packet[:2] + answer, client))

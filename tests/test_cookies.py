@@ -62,3 +62,12 @@ def test_a_cookie_is_good_for_its_client_its_time_and_its_server_only():
     assert not cookies.valid(b"otherone" + cookie[8:], "10.0.0.1", 1000)
     assert not Cookies(b"other").valid(cookie, "10.0.0.1", 1000)
     assert not cookies.valid(CLIENT_COOKIE, "10.0.0.1", 1000)
+
+
+def test_a_stranger_gets_no_cookie():
+    world, refused = World(), []
+    world.forwarder.handle([(with_cookie("www.example.com"), ("192.0.2.9", 1))], 0, refused.append, world.now)
+
+    ((packet, _),) = refused
+    assert parsed(packet).rcode() == 5
+    assert [option.otype for option in parsed(packet).options] == [15]

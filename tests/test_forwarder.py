@@ -4,6 +4,8 @@ import pytest
 from builders import FakeServer, World, a_query, a_reply, addresses_in, parsed, rcode_of, reason_in
 from dns import flags
 
+from panteras_dns.policy import Policy
+
 SOA = "example.com. 900 SOA ns.example.com. root.example.com. 1 2 3 4 300"
 WWW = "www.example.com. 60 A 192.0.2.1"
 WEB = "web.service.consul. 0 A 10.0.0.1"
@@ -356,3 +358,13 @@ def test_an_answer_that_is_cut_even_over_tcp_is_passed_on_as_it_is():
 
     assert parsed(answer).flags & flags.TC
     assert len(upstream.asked_tcp) == 1
+
+
+def test_strangers_in_numbers_are_not_told_each_time():
+    world, refused = World(), []
+    world.forwarder.policy = Policy(tuple, failures=10)
+
+    for number in range(100):
+        world.forwarder.handle([(a_query(id=number), ("192.0.2.9", 1))], 0, refused.append, world.now)
+
+    assert 0 < len(refused) < 30
