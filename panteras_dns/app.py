@@ -162,7 +162,14 @@ class Service:
                 continue
             hosts = [Endpoint(host, 53) for host in self._world.upstreams]
             for address in [server] if isinstance(server, Endpoint) else hosts:
-                found.append(Settings(address, route.timeout, address.loopback, mixes_case=mixes))
+                found.append(
+                    Settings(
+                        address,
+                        route.timeout,
+                        address.loopback if route.ports == "auto" else route.ports == "shared",
+                        mixes_case=mixes,
+                    )
+                )
         return found
 
     # What changes under us --------------------------------------------------------------------------

@@ -64,6 +64,11 @@ class RouteConfig:
     policy: str = options.key(options.one_of(*POLICIES), "Which server is asked first", "sequential")
     timeout: float = options.key(options.seconds(0.05, 4), "Patience with one server", 0.8)
     attempts: int = options.key(options.whole(1, 10), "How often a question is asked in all", 3)
+    ports: str = options.key(
+        options.one_of("auto", "fresh", "shared"),
+        "A fresh port a question, or a few for all; auto: the latter on loopback, where no stranger can forge",
+        "auto",
+    )
     mix_case: bool = options.key(
         options.flag,
         "Off loopback: the case of a question is one more thing for a forger to guess (0x20)",

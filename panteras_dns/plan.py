@@ -24,6 +24,7 @@ from panteras_dns.wire import (
     ECS,
     FORMERR,
     IN,
+    NOERROR,
     NOTIMP,
     NXDOMAIN,
     OPCODE,
@@ -34,6 +35,7 @@ from panteras_dns.wire import (
     Edns,
     Malformed,
     Query,
+    edns_alone,
     read_query,
 )
 
@@ -163,7 +165,7 @@ class Planner:
         try:
             query = read_query(body)
         except Malformed:
-            return Plan("formerr", answer=bare_error(body, FORMERR))
+            return self._cookie_alone(body) or Plan("formerr", answer=bare_error(body, FORMERR))
         if self._limit is not None:
             query = replace(query, keeps_alive=True)
         if self.tables.loops.is_probe(query.name):
@@ -186,6 +188,18 @@ class Planner:
         plan.tells = query.edns is not None and query.edns.option(TELL) is not None
         if query.signed and plan.route:
             plan.packet = body
+        return plan
+
+    @staticmethod
+    def _cookie_alone(body: bytes) -> Plan | None:
+        edns = edns_alone(body)
+        cookie = edns.option(COOKIE) if edns and not edns.version else None
+        if cookie is None or (len(cookie) != 8 and not 16 <= len(cookie) <= 40):
+            return None
+        query = Query(int.from_bytes(body[:2], "big"), b"", b"\0", 0, IN, edns)
+        answer = error(query, NOERROR)
+        plan = Plan("cookie", query, answer[:2] + b"\0\0" + answer[4:])  # without a question as well
+        plan.cookie = cookie
         return plan
 
     def _answered_here(self, query: Query, limit: int) -> Plan | None:

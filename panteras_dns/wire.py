@@ -137,6 +137,18 @@ def read_reply(body: bytes) -> Reply:
     return Reply(body[:at], flags, body[10:end], records, edns)
 
 
+def edns_alone(body: bytes) -> Edns | None:
+    """The OPT of a query that has no question and nothing else: it asks for a cookie (RFC 7873 5.4)."""
+    try:
+        flags, questions, answers, authorities, additionals = _header(body)
+        if flags & (QR | OPCODE) or questions or answers or authorities:
+            return None
+        _, edns, at = _records(body, 10, (0, 0, additionals))
+    except Malformed:
+        return None
+    return edns if at == len(body) else None
+
+
 def question_of(body: bytes) -> bytes | None:
     """The question of a packet that may be broken behind it, to be echoed in an error; None if unreadable."""
     try:

@@ -21,6 +21,7 @@ from panteras_dns.transport.turns import Turns
 from panteras_dns.upstream import Health
 
 IDS_A_PORT = 4096  # a random choice of the 65,536: the bound of questions in flight
+_FORGED = 20  # wrong answers to one question: more than any accident makes
 _RECEIVE_BUFFER = 4 << 20
 
 random_source = random.SystemRandom()
@@ -117,6 +118,7 @@ class FreshPort:
         self.pending: dict[bytes, Ask] = {}
         self.out: list[bytes] = []
         self._spelling = b""
+        self._wrong = 0  # answers that were none
 
     @property
     def ask(self) -> Ask | None:
@@ -146,7 +148,16 @@ class FreshPort:
             self._misspelt(packet)
         elif self.server.around.forwarder.answered((packet,), self.pending, self.server, now):
             self.close()
+        else:
+            self._attacked()
         return 1
+
+    def _attacked(self) -> None:
+        """Somebody guesses at this question: after a few wrong answers it is asked where nobody can (RFC 5452 9.3)."""
+        self._wrong += 1
+        ask = self.ask
+        if self._wrong >= _FORGED and ask is not None and self.server.ask_tcp(ask, ask[0].packet):
+            self.close()
 
     def _misspelt(self, packet: bytes) -> None:
         """Forged, or from a server that does not keep the case: TCP will tell, where nobody can forge."""
@@ -154,6 +165,7 @@ class FreshPort:
         again = packet[12 : 12 + len(self._spelling)].lower() == self._spelling.lower()
         if ask is None or not again or not self.server.misspelt(ask):
             self.server.health.strays += 1
+            self._attacked()
             return
         self.close()
 

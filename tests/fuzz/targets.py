@@ -15,7 +15,18 @@ from panteras_dns.plan import Planner
 from panteras_dns.records import special_names
 from panteras_dns.transport.listeners import TcpListener
 from panteras_dns.transport.turns import Turns
-from panteras_dns.wire import Malformed, Query, Reply, name_at, question_of, read_query, read_reply, unframe
+from panteras_dns.wire import (
+    COOKIE,
+    Malformed,
+    Query,
+    Reply,
+    edns_alone,
+    name_at,
+    question_of,
+    read_query,
+    read_reply,
+    unframe,
+)
 
 QR = 0x80
 PEER = IPv4Address("TCP", "127.0.0.1", 40000)
@@ -136,11 +147,13 @@ class _Wire(StringTransport):
 
 
 def _well_formed(answer: bytes) -> None:
-    """An answer of ours can be read, or is an error without a question."""
+    """An answer of ours can be read, or is an error without a question, or a cookie without one (RFC 7873 5.4)."""
     try:
         read_reply(answer[2:])
     except Malformed:
-        assert answer[3] & 15 and not any(answer[4:10]), answer
+        cookie = edns_alone(bytes((answer[2] & 0x7F, *answer[3:])))
+        assert not any(answer[4:10]), answer
+        assert answer[3] & 15 or (cookie and cookie.option(COOKIE)), answer
 
 
 def _read(reader: Callable[[bytes], object], data: bytes) -> object | None:

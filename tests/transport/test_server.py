@@ -195,3 +195,19 @@ def test_a_forged_answer_with_the_right_id_and_the_wrong_case_is_not_believed():
     assert lab.world.sent == []
     assert lab.server.open_questions == 1
     lab.close()
+
+
+def test_a_question_somebody_guesses_at_is_asked_over_tcp():
+    lab = Lab(shared=False)
+    asked = []
+    lab.server.ask_tcp = lambda ask, body: asked.append(body) or True
+    query, client = lab.ask()
+
+    for number in range(25):
+        lab.socket.sendto(bytes([query[0] ^ 1, number]) + a_reply(query, "www.example.com. 60 A 6.6.6.6")[2:], client)
+        lab.reactor.deliver()
+
+    assert len(asked) == 1
+    assert lab.server.open_questions == 0
+    assert lab.world.sent == []
+    lab.close()

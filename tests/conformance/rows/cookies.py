@@ -76,7 +76,6 @@ TABLE.row(
     ask(counts=(0, 0, 0, 1), additional=(opt(options=((10, CLIENT),)),)),
     NOERROR,
     COOKIE,
-    open="no question is FORMERR",
 )
 
 
