@@ -104,7 +104,7 @@ class Resolver:
     def asked_for(self, suffix: str) -> Sequence[str]:
         """The lines of its log that report a question for a name that ends in *suffix*."""
         lines = (self._processes[-1].output + self._processes[-1].errors).splitlines()
-        return [line for line in lines if f"{suffix}. " in line and " info: " in line]
+        return [line for line in lines if f"{suffix}. " in line.lower() and " info: " in line]  # the case is mixed (0x20)
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         self._processes.append(Process(command, self._directory / f"{name}.log", self._internet))
