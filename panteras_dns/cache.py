@@ -106,6 +106,8 @@ class Cache:
         """Remember for a moment that nobody could answer (RFC 9520 3.2)."""
         if len(self._failures) >= self.size:
             self._failures.clear()
+        if (entry := self._entries.get(key)) is not None:
+            entry.refreshing = False  # a refresh that failed may be tried again
         self._failures[key] = now + self.bounds.failure
 
     def failed(self, key: bytes, now: float) -> bool:

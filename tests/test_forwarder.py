@@ -368,3 +368,20 @@ def test_strangers_in_numbers_are_not_told_each_time():
         world.forwarder.handle([(a_query(id=number), ("192.0.2.9", 1))], 0, refused.append, world.now)
 
     assert 0 < len(refused) < 30
+
+
+def test_a_refresh_that_fails_is_tried_again():
+    world = World()
+    world.ask(a_query())
+    world.answer(world.upstream[0], "www.example.com. 100 A 192.0.2.1")
+    for step in (1, 1, 1, 90):
+        world.now += step
+        world.ask(a_query())
+    while world.upstream[0].pending:
+        world.time_out(world.upstream[0])
+    asked = len(world.upstream[0].asked)
+
+    world.now += 2
+    assert addresses_in(world.ask(a_query())) == ["192.0.2.1"]
+
+    assert len(world.upstream[0].asked) == asked + 1
