@@ -102,9 +102,10 @@ class Resolver:
         self._processes.clear()
 
     def asked_for(self, suffix: str) -> Sequence[str]:
-        """The lines of its log that report a question for a name that ends in *suffix*."""
-        lines = (self._processes[-1].output + self._processes[-1].errors).splitlines()
-        return [line for line in lines if f"{suffix}. " in line.lower() and " info: " in line]  # the case is mixed (0x20)
+        """The lines of its log, in lower case as the case of questions is mixed, that report a question for a name
+        that ends in *suffix*."""
+        lines = (self._processes[-1].output + self._processes[-1].errors).lower().splitlines()
+        return [line for line in lines if f"{suffix}. " in line and " info: " in line]
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         self._processes.append(Process(command, self._directory / f"{name}.log", self._internet))
