@@ -82,7 +82,8 @@ class Service:
         self._loops_guard = Loops(options.secret, self.exchange.leads_back)
         self._world = _World()
         self._watcher = Watcher(reactor, self._look_around)
-        self._loops = [LoopingCall(self._sweep), LoopingCall(self._look_around), LoopingCall(self._look_for_loops)]
+        duties = (self._sweep, self._look_around, self._look_for_loops)
+        self._loops = [LoopingCall(_guarded, duty) for duty in duties]
         for loop in self._loops:
             loop.clock = reactor
 
@@ -114,9 +115,14 @@ class Service:
     def _load(self, config: Config) -> None:
         records = demo.catalogue() if self._options.demo else static_records(config)
         self.exchange.renew()
-        routes = [self._route(route) for route in config.route]
+        try:
+            routes = [self._route(route) for route in config.route]
+        except (ConfigError, OSError, ValueError) as problem:
+            self.exchange.restore()
+            raise problem if isinstance(problem, ConfigError) else ConfigError([f"route: {problem}"]) from None
         routes += reverse_routes(config, routes)
-        self.exchange.settle()
+        if self.exchange.settle():
+            self.cache.clear()  # other servers may know other names
         tables = Tables(
             Routes({domain: route for route in routes for domain in route.domains}),
             records,
@@ -139,7 +145,7 @@ class Service:
 
         def lane(label: bytes) -> Group:
             place = label[1:].decode("latin-1") or "others"
-            return group(f"{route.name}, {place}", f"{text_name(label)}{route.name}", 1)
+            return group(f"{route.name}, {place}", f"{text_name(label)}{route.name}".rstrip(".") or ".", 1)
 
         return Route(
             route.name,
@@ -224,6 +230,14 @@ class Service:
         self.exchange.close()
         self._turns.close()
         then()
+
+
+def _guarded(duty: Callable[[], None]) -> None:
+    """A looping call that raises is never called again: a bug in one round must not be the end of all."""
+    try:
+        duty()
+    except Exception:
+        log.failure("a bug: a duty was not done")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

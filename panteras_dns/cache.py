@@ -71,8 +71,9 @@ class Cache:
     def get(self, key: bytes, now: float) -> Entry | None:
         """The entry, fresh or stale, as the one asked for last; None when there is none to give."""
         entry = self._entries.pop(key, None)
-        if entry is None and (no := _for_any_type(key)) in self._entries:
-            key, entry = no, self._entries.pop(no)  # the name does not exist, whatever the type (RFC 2308 5)
+        if entry is None and (no := self._entries.get(_for_any_type(key))) and no.reply.rcode == NXDOMAIN:
+            key, entry = _for_any_type(key), no  # the name does not exist, whatever the type (RFC 2308 5)
+            del self._entries[key]
         if entry is None:
             self.misses += 1
             return None
@@ -92,15 +93,16 @@ class Cache:
         if ttl <= 0 or not self.size:
             return
         entries = self._entries
+        for old in (key, _for_any_type(key)):  # what was true before must not hide what is true now
+            entries.pop(old, None)
+        self._failures.pop(key, None)
         if reply.rcode == NXDOMAIN and not any(record.section == 1 for record in reply.records):
             key = _for_any_type(key)  # behind an alias it would be another name that does not exist
-        entries.pop(key, None)
         while len(entries) >= self.size:
             del entries[next(iter(entries))]
             self.evicted += 1
         entries[key] = Entry(reply, now, now + ttl)
         self.stored += 1
-        self._failures.pop(key, None)
 
     def fail(self, key: bytes, now: float) -> None:
         """Remember for a moment that nobody could answer (RFC 9520 3.2)."""

@@ -4,6 +4,7 @@ Same plan, same reply, same result, so that the forwarder may remember it.
 """
 
 import struct
+from itertools import takewhile
 
 from panteras_dns.answer import capped, dress, error
 from panteras_dns.cache import Entry
@@ -38,7 +39,7 @@ def own(reply: Reply, route: Route, routes: Routes) -> Reply:
         found = routes.match(name_at(reply.body, record.start))
         return found is not None and found.name == route.name  # a reload may have made another of that name
 
-    kept = tuple(record for record in reply.records if record.section == 1 or ours(record))
+    kept = tuple(takewhile(lambda record: record.section == 1 or ours(record), reply.records))
     if len(kept) != len(reply.records):
         reply = Reply(reply.body, reply.flags, reply.question, kept, reply.edns)
     return capped(reply)

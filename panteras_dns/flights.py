@@ -58,10 +58,10 @@ class Flight:
     def _try(self, server: Carrier, now: float) -> bool:
         # Who asks over TCP is asked for over TCP (RFC 5625 4.4.1), once: a firewall may be in the way.
         streams = self.plan.over_tcp and len(self.tried) < 2
-        send = server.ask_tcp if streams else server.ask
         if streams:
             self.streamed.append(server)
-        if send(self._ask(now), self.plan.packet):
+        ask = self._ask(now)
+        if (streams and server.ask_tcp(ask, self.plan.packet)) or server.ask(ask, self.plan.packet):
             self.in_air += 1
             return True
         self.reason = f"{server.health.label} has too many questions open"
@@ -88,6 +88,7 @@ class Flight:
     def go_round(self, other: Plan, held: Reply | None) -> None:
         """Ask *other* in place of the plan; what is *held* waits for the answer."""
         self.held = held
+        self.in_air = 0  # what still flies for the old question is nothing to us
         self.plan, self.tried = other, []
         self.left = other.group.attempts if other.group else 0
 

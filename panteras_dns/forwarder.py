@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from panteras_dns.answer import bare_error, error, truncated
-from panteras_dns.cache import Cache, Entry, cache_key
+from panteras_dns.cache import Cache, Entry
 from panteras_dns.cookies import Cookies
 from panteras_dns.detours import detour, judged
 from panteras_dns.finish import finish, from_cache, insured, own, reply_to, servfail, stale
@@ -202,7 +202,7 @@ class Forwarder:
         return freed
 
     def _settle(self, ask: Ask, body: bytes, server: Carrier, now: float) -> bool:
-        if ask[5] and ask[5].done:
+        if ask[5] and (ask[5].done or ask[0] is not ask[5].plan):  # too late, or to a question left behind
             return True
         reply = reply_to(ask[0], body)
         if reply is None:
@@ -249,18 +249,17 @@ class Forwarder:
         if good:
             plan.remember(body, answer)
         if plan.route and plan.route.insurance and plan.query:
-            key = cache_key(plan.query)
             if good:
-                plan.insured = self.insurance.keep(key, body, now)
+                plan.insured = self.insurance.keep(plan.question, body, now)
             else:
-                self.insurance.forget(key)
+                self.insurance.forget(plan.question)
 
     def _claim(self, flight: Flight, now: float) -> bool:
         """The servers fail: give the last good answer, where that is wanted and there is one."""
         route, query = flight.plan.route, flight.plan.query
-        if route is None or query is None or not route.insurance:
+        if route is None or query is None or not route.insurance or flight.held is not None:
             return False
-        reply = self.insurance.claim(cache_key(query), route.insurance, now)
+        reply = self.insurance.claim(flight.plan.question, route.insurance, now)
         if reply is None:
             return False
         self._end(flight)
@@ -272,7 +271,7 @@ class Forwarder:
 
     def failed(self, ask: Ask, reason: str, server: Carrier, now: float) -> None:
         """The question *ask* got no answer from *server*: the next one, or the truth."""
-        if ask[5] and ask[5].done:
+        if ask[5] and (ask[5].done or ask[0] is not ask[5].plan):
             return
         flight = flight_of(ask, server)
         flight.reason = f"{server.health.label} {reason}"
@@ -292,7 +291,7 @@ class Forwarder:
 
     def impatient(self, now: float) -> None:
         """Give a stale answer to those who have waited long enough; the question stays on its way."""
-        for key, flight in self.flights.items():
+        for key, flight in list(self.flights.items()):  # an answer may make a connection ask the next question
             if now - flight.since < CLIENT_PATIENCE:
                 break  # in the order of their departure
             if flight.waiting and self._serve_stale(flight.waiting, self.cache.get(key, now)):

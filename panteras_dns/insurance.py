@@ -4,6 +4,8 @@ Off by default: an instance of then may be gone now. Used only on time-out or SE
 as stale, counted. At most *most* questions; the one that was answered longest ago goes.
 """
 
+import math
+
 from panteras_dns.wire import Malformed, Reply, read_reply
 
 
@@ -36,7 +38,9 @@ class Insurance:
 
     def forget(self, key: bytes) -> None:
         """The server has said no: what was true before is not any more."""
-        self._kept.pop(key, None)
+        kept = self._kept.get(key)
+        if kept is not None:  # it stays in its place: a plan that knows it may write the next good reply
+            kept.at = -math.inf
 
     def claim(self, key: bytes, longest: float, now: float) -> Reply | None:
         """The last good reply, if it is not older than *longest* seconds."""

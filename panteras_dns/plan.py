@@ -43,6 +43,7 @@ TELL = 65313  # EDNS option (RFC 6891 local use): "say which route and server an
 FROM_CONSUL = 65467  # the largest EDNS size Consul honours
 
 _ENOUGH_REPLIES = 16  # finished replies a plan remembers: Consul shuffles, four instances have 24 orders
+_SMALL_QUERY = 1024  # bytes; larger ones come over TCP, each time another
 _SMALL_REPLY = 2048  # and only those that cost little memory
 
 _TRANSFERS = (251, 252)  # IXFR, AXFR
@@ -74,6 +75,7 @@ class Plan:
         "over_tcp",
         "packet",
         "query",
+        "question",
         "ready",
         "ready_until",
         "route",
@@ -92,6 +94,7 @@ class Plan:
         self.direct: Group | None = None  # whom to ask without a look into the cache
         self.key: bytes | None = None  # the same for all who may wait for one answer
         self.cached = False
+        self.question = b""  # everything that may change the answer
         self.packet = b""
         self.limit = SMALLEST_UDP
         self.tells = False
@@ -146,7 +149,8 @@ class Planner:
             _count(self._old, self._tally)
             self._old = self.young.copy()
             self.young.clear()  # the same dict: the fast path holds its get()
-        self.young[body] = plan
+        if len(body) <= _SMALL_QUERY:
+            self.young[body] = plan
         return plan
 
     def tally(self) -> Counter[tuple[str, int]]:
@@ -168,6 +172,15 @@ class Planner:
             return self._cookie_alone(body) or Plan("formerr", answer=bare_error(body, FORMERR))
         if self._limit is not None:
             query = replace(query, keeps_alive=True)
+        plan = self._refused(query) or self._planned(query, body)
+        asked = plan.query.edns if plan.query else None
+        # A signed reply goes out as it came: what we put in would break the seal.
+        plan.cookie = asked.option(COOKIE) if asked and not (query.signed and plan.route) else None
+        if plan.cookie is not None:
+            plan.direct = None
+        return plan
+
+    def _refused(self, query: Query) -> Plan | None:
         if self.tables.loops.is_probe(query.name):
             return Plan("loop", query, error(query, NXDOMAIN))
         if query.edns and query.edns.version:
@@ -179,12 +192,12 @@ class Planner:
         if query.type in _TRANSFERS:
             reason = (_NOT_SUPPORTED, "zone transfers are not served here")
             return Plan("transfer", query, error(query, REFUSED, reason))
+        return None
+
+    def _planned(self, query: Query, body: bytes) -> Plan:
         limit = self._limit or min(query.edns.size if query.edns else SMALLEST_UDP, self.tables.udp_size)
         plan = self._answered_here(query, limit) or self._any(query) or self._sent_on(query)
         plan.limit = limit
-        plan.cookie = cookie
-        if cookie is not None:
-            plan.direct = None
         plan.tells = query.edns is not None and query.edns.option(TELL) is not None
         if query.signed and plan.route:
             plan.packet = body
@@ -206,7 +219,7 @@ class Planner:
         tables = self.tables
         route = tables.routes.match(query.name)
         found, fate = tables.records.find(query), "record"
-        if not found and (route is None or route.domains == (b"\0",)):
+        if not found and tables.routes.by_root(query.name):
             found, fate = tables.special.find(query), "special"
         if not found and route and route.consul and query.cls == IN:
             found, fate = tables.repairers[route.name].foreign(query), "foreign"
@@ -236,18 +249,20 @@ class Planner:
         plan = Plan(route.name, query)
         plan.route = route
         plan.group = route.group_for(query.name)
+        subnet = b""
         if route.consul:
             # The client's subnet is passed on (consul PR#4647), never added. The large size brings
             # every instance, whatever the client takes.
-            subnet = query.edns.option(ECS) if query.edns else None
-            options = ((ECS, subnet),) if subnet is not None else ()
+            options = tuple(one for one in (query.edns.options if query.edns else ()) if one[0] == ECS)[:1]
+            subnet = b"".join(data for _, data in options)
             plan.packet = ask(query, Edns(size=FROM_CONSUL, options=options))
         else:
             plan.packet = ask(query, Edns(flags=DO if query.wants_dnssec else 0), AD)
             plan.over_tcp = self._limit is not None
         plan.cached = route.cached and not query.signed and query.cls == IN
+        plan.question = cache_key(query) + subnet
         if plan.cached or (route.joined and not query.signed):
-            plan.key = cache_key(query)
+            plan.key = plan.question
         else:
             plan.direct = plan.group
         return plan

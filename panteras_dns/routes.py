@@ -51,6 +51,10 @@ class Routes:
                 return table[suffix]
         return None
 
+    def by_root(self, name: bytes) -> bool:
+        """Whether no suffix but the root's, or none at all, is for *name*."""
+        return next((suffix for suffix in suffixes(name) if suffix in self._table), b"\0") == b"\0"
+
     def fenced(self, name: bytes) -> bool:
         """Whether a Consul name with a search suffix behind it is hidden in *name*.
 

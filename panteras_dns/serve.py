@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,7 @@ from panteras_dns.host.handover import READY, Pairs, offer, take
 from panteras_dns.host.journal import begin
 from panteras_dns.host.sockets import Pair, bind, bind_all, endpoint_of, paired
 from panteras_dns.host.workers import Supervisor
+from panteras_dns.options import ConfigError
 from panteras_dns.transport.successor import Successor
 
 DEMO_LISTEN = (Endpoint("127.0.0.1", 5353),)
@@ -34,6 +36,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     config = effective()
     process.raise_file_limit()
     user = process.account(options["user"] or config.dns.user)
+    check_files(config)  # before a predecessor is disturbed
     sockets = Sockets.of(config)
     offered = offer(config.dns.handover) if config.dns.handover else None
     process.drop(user)
@@ -55,7 +58,10 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
         sockets.tell_predecessor()
 
     def work(index: int, begun: Callable[[], None]) -> None:
-        Worker(reactor(), config, settings, sockets, index).run(begun, offered)
+        worker = Worker(reactor(), config, settings, sockets, index)
+        worker.run(begun, offered)
+        if worker.status:
+            sys.exit(worker.status)
 
     if count == 1:
         work(0, ready)
@@ -111,6 +117,7 @@ class Worker:
         self._service = Service(reactor, config, settings)
         self._sockets = sockets
         self._index = index
+        self.status = 0
 
     def run(self, ready: Callable[[], None], offered: socket.socket | None) -> None:
         """Until told to stop. *ready* is called when it answers; the first worker waits at *offered* for the next
@@ -123,7 +130,15 @@ class Worker:
         self._reactor.run(installSignalHandlers=False)
 
     def _begin(self, ready: Callable[[], None]) -> None:
-        self._service.start(self._sockets.sets[self._index])
+        try:
+            self._service.start(self._sockets.sets[self._index])
+        except Exception as problem:
+            lines = problem.errors if isinstance(problem, ConfigError) else [repr(problem)]
+            for line in lines:
+                click.echo(f"panteras: {line}", err=True)
+            self.status = 1
+            self._reactor.stop()
+            return
         # Almost nothing here makes cycles: the collector need not look at what lives for ever, nor often at the rest.
         gc.collect()
         gc.freeze()

@@ -4,6 +4,7 @@ The parent holds every worker's sockets, so that what arrives while a dead worke
 answers no queries itself, and keeps no threads and no reactor: a fork copies neither well.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -89,14 +90,18 @@ class Supervisor:
     def _ended(self) -> list[tuple[int, int]]:
         found = []
         for pid in list(self._born):
-            done, status = os.waitpid(pid, os.WNOHANG)
+            try:
+                done, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:  # heard of before
+                done, status = pid, 0
             if done:
                 found.append((pid, status))
         return found
 
     def _tell(self, number: int) -> None:
         for pid in self._born:
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _stop(self) -> int:
         self._tell(signal.SIGTERM)

@@ -35,12 +35,13 @@ class Exchange:
         self.servers: dict[_Key, Server | SecureServer] = {}
         self._around = around
         self._before: dict[_Key, Server | SecureServer] = {}
+        self._new: list[_Key] = []
         self._retired: list[Server | SecureServer] = []
         self._looped: set[str] = set()
 
     def renew(self) -> None:
         """What follows describes all servers anew; `settle` lets those go that were not named again."""
-        self._before, self.servers = self.servers, {}
+        self._before, self.servers, self._new = self.servers, {}, []
 
     def group(
         self, name: str, servers: Sequence[Settings | Encrypted], policy: str, attempts: int, probe: Plan
@@ -55,8 +56,11 @@ class Exchange:
 
     def _server(self, key: _Key, probe: Plan) -> "Server | SecureServer":
         if key not in self.servers:
-            kept = key in self._before
-            self.servers[key] = self._before.pop(key) if kept else self._made(key[1], probe)
+            if key in self._before:
+                self.servers[key] = self._before.pop(key)
+            else:
+                self.servers[key] = self._made(key[1], probe)
+                self._new.append(key)
         return self.servers[key]
 
     def _made(self, settings: Settings | Encrypted, probe: Plan) -> "Server | SecureServer":
@@ -73,10 +77,19 @@ class Exchange:
         except ValueError as problem:
             raise ConfigError([f"{settings.remote}: ca: {problem}"]) from None
 
-    def settle(self) -> None:
-        """Questions in flight end on the servers of before."""
+    def settle(self) -> bool:
+        """Questions in flight end on the servers of before; whether there are others now."""
+        changed = bool(self._before or self._new)
         self._retired += self._before.values()
-        self._before = {}
+        self._before, self._new = {}, []
+        return changed
+
+    def restore(self) -> None:
+        """The servers could not be described: those of before stay, those made since go."""
+        for key in self._new:
+            self.servers.pop(key).close()
+        self.servers = {**self._before, **self.servers}
+        self._before, self._new = {}, []
 
     def sweep(self) -> None:
         """One look at every deadline."""

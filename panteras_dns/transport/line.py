@@ -25,6 +25,7 @@ class Line(protocol.ClientFactory):
         self._again: set[bytes] = set()  # questions asked a second time
         self._connection: _LineProtocol | None = None
         self._connector: Any = None
+        self._heard = 0.0  # when it last said anything
 
     def ask(self, ask: Ask, body: bytes) -> bool:
         if len(self._pending) >= IDS_A_PORT:
@@ -53,12 +54,13 @@ class Line(protocol.ClientFactory):
         return _LineProtocol(self)
 
     def connected(self, connection: "_LineProtocol") -> None:
-        self._connection = connection
+        self._connection, self._heard = connection, monotonic()
         for key, body in self._bodies.items():
             connection.send(key + body)
 
     def arrived(self, packets: list[bytes]) -> None:
         server = self._server
+        self._heard = monotonic()
         for key in server.around.forwarder.answered(packets, self._pending, server, monotonic()):
             del self._bodies[key]
             self._again.discard(key)
@@ -89,6 +91,8 @@ class Line(protocol.ClientFactory):
         before = now - max(self._server.timeout, 1.0)
         late = [key for key, ask in self._pending.items() if ask[4] <= before]
         self._server.health.timeouts += len(late)
+        if late and self._connection is not None and now - self._heard > 2 * max(self._server.timeout, 1.0):
+            self._connection.transport.abortConnection()  # a path that swallows everything: the next one is made anew
         self._fail(late, "did not answer over TCP in time")
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class Server:
 
     def _ask_shared(self, ask: Ask, body: bytes) -> bool:
         port = self._port
-        if not port.ids:
+        if not port.ids or self.closed:
             self.health.full += 1
             return False
         key = port.ids.popleft()
@@ -68,7 +68,7 @@ class Server:
         return True
 
     def _ask_fresh(self, ask: Ask, body: bytes) -> bool:
-        if len(self.flying) >= _FRESH_MOST:
+        if len(self.flying) >= _FRESH_MOST or self.closed:
             self.health.full += 1
             return False
         try:
@@ -90,7 +90,7 @@ class Server:
         return ask[0].packet != b"" and self.ask_tcp(ask, ask[0].packet)
 
     def ask_tcp(self, ask: Ask, body: bytes) -> bool:
-        return self._line.ask(ask, body)
+        return not self.closed and self._line.ask(ask, body)
 
     def landed(self, port: FreshPort) -> None:
         """That port's question is over."""
