@@ -71,3 +71,17 @@ def test_a_stranger_gets_no_cookie():
     ((packet, _),) = refused
     assert parsed(packet).rcode() == 5
     assert [option.otype for option in parsed(packet).options] == [15]
+
+
+def test_a_signed_reply_goes_out_as_it_came():
+    import dns.message
+    import dns.tsigkeyring
+
+    message = dns.message.make_query("www.example.com", "A", use_edns=0, options=[CookieOption(CLIENT_COOKIE, b"")])
+    message.use_tsig(dns.tsigkeyring.from_text({"key.": "c2VjcmV0c2VjcmV0"}))
+    world = World()
+    world.ask(message.to_wire())
+    asked = world.upstream[0].asked[-1]
+    sealed = asked[:2] + bytes([asked[2] | 0x80]) + asked[3:]
+
+    assert world.deliver(world.upstream[0], sealed) == message.to_wire()[:2] + sealed[2:]

@@ -1,6 +1,6 @@
 """Where a server's "no" is not the last word."""
 
-from builders import World, a_query, addresses_in, parsed, rcode_of
+from builders import FakeServer, World, a_query, a_reply, addresses_in, parsed, rcode_of
 
 from panteras_dns.names import reverse_zones, wire_name
 from panteras_dns.repair import Repairer, Repairs
@@ -88,3 +88,19 @@ def test_who_asks_over_tcp_is_asked_for_over_tcp():
 
     assert (len(world.upstream[0].asked), len(world.upstream[0].asked_tcp)) == (0, 1)
     assert (len(world.consul[0].asked), len(world.consul[0].asked_tcp)) == (1, 0)
+
+
+def test_a_second_racer_is_not_taken_for_the_answer_to_the_second_question():
+    world = World(consul=[FakeServer("a"), FakeServer("b")])
+    world.tables.routes.match(wire_name("consul")).group.policy = "race"
+    world.tables.routes.match(wire_name("consul")).group.refresh()
+    world.ask(a_query("web.service.consul", "AAAA"))
+    first, second = world.consul
+    late = second.asked[-1]
+
+    assert world.answer(first, rcode=3) is None
+    assert world.deliver(second, a_reply(late, rcode=3)) is None
+    asked = first if len(first.asked) > 1 else second
+    answer = world.answer(asked, "web.service.consul. 0 A 10.0.0.1")
+
+    assert rcode_of(answer) == "NOERROR"

@@ -385,3 +385,45 @@ def test_a_refresh_that_fails_is_tried_again():
     assert addresses_in(world.ask(a_query())) == ["192.0.2.1"]
 
     assert len(world.upstream[0].asked) == asked + 1
+
+
+def test_a_question_of_type_0_says_nothing_about_others():
+    world = World()
+    world.ask(a_query(kind="TYPE0"))
+    world.answer(world.upstream[0], authority=(SOA,))
+
+    assert world.ask(a_query()) is None
+    assert addresses_in(world.answer(world.upstream[0], WWW)) == ["192.0.2.1"]
+
+
+def test_a_name_that_is_gone_is_gone_though_it_was_there():
+    world = World()
+    world.ask(a_query())
+    world.answer(world.upstream[0], WWW)
+    world.now += 61
+    world.ask(a_query())
+    world.answer(world.upstream[0], rcode=3, authority=(SOA,))
+
+    assert rcode_of(world.ask(a_query())) == "NXDOMAIN"
+    world.now += 400
+    world.ask(a_query())
+    assert addresses_in(world.answer(world.upstream[0], WWW)) == ["192.0.2.1"]
+    assert addresses_in(world.ask(a_query())) == ["192.0.2.1"]
+
+
+def test_a_stale_answer_may_bring_the_next_question():
+    world = World()
+    world.ask(a_query())
+    world.answer(world.upstream[0], WWW)
+    world.now += 100
+    asked = []
+
+    def reply(answer):
+        asked.append(answer)
+        world.ask(a_query("next.example.com"))
+
+    world.forwarder.handle([(a_query(), ("127.0.0.1", 1))], 0, reply, world.now)
+    world.now += 2
+    world.forwarder.impatient(world.now)
+
+    assert len(asked) == 1

@@ -91,3 +91,13 @@ def test_it_is_bounded():
         insurance.keep(b"%d" % number, b"", number)
 
     assert len(insurance._kept) == 10
+
+
+def test_the_same_good_answer_after_a_no_counts_again():
+    world = an_insured_world()
+    succeed(world, 1)
+    world.ask(a_query("web.service.consul"))
+    world.answer(world.consul[0], rcode=3)
+    succeed(world, 1)
+
+    assert addresses_in(fails(world)) == ["10.0.0.1"]

@@ -211,3 +211,10 @@ def test_a_question_somebody_guesses_at_is_asked_over_tcp():
     assert lab.server.open_questions == 0
     assert lab.world.sent == []
     lab.close()
+
+
+def test_a_server_that_was_let_go_takes_no_questions(lab):
+    lab.server.close()
+
+    assert not lab.server.ask((None, b"", None, None, 0.0, None), b"x")
+    assert not lab.server.ask_tcp((None, b"", None, None, 0.0, None), b"x")
