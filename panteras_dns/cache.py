@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from panteras_dns.answer import with_ttl
 from panteras_dns.wire import CNAME, NOERROR, NXDOMAIN, SOA, TC, Query, Reply
 
-FRESH, STALE, FAILED = range(3)
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

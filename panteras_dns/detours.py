@@ -35,4 +35,4 @@ def judged(held: Reply, by: Reply) -> Reply:
     """*held*, an NXDOMAIN for AAAA, after the answer for A: NODATA if the name exists."""
     if by.rcode != NOERROR:
         return held
-    return Reply(held.body, held.flags & ~RCODE, held.question, held.records, held.edns)
+    return replace(held, flags=held.flags & ~RCODE)

@@ -5,7 +5,7 @@ switched off, each is counted, and each names the complaint it answers (hashicor
 """
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from panteras_dns.answer import message, with_ttl
 from panteras_dns.names import labels_of, suffixes
@@ -43,7 +43,7 @@ class Repairer:
         """The reply a client should have got from Consul."""
         if reply.rcode == NXDOMAIN and self.switches.nodata and self._between(query.name):
             self.counts["nodata"] += 1
-            reply = Reply(reply.body, reply.flags & ~RCODE, reply.question, reply.records, reply.edns)
+            reply = replace(reply, flags=reply.flags & ~RCODE)
         if self.switches.soa and reply.rcode in (NOERROR, NXDOMAIN) and not reply.section(1) and not reply.flags & TC:
             reply = self._fit_soa(query, reply)
         if self.switches.ttl == "zero":

@@ -8,9 +8,6 @@ from typing import Any, TextIO, cast
 
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 
-LEVELS = ("debug", "info", "warn", "error")
-FORMATS = ("text", "json")
-
 
 def begin(form: str = "text", level: str = "info", stream: TextIO | None = None) -> None:
     """Send everything logged from here on to *stream* (stderr)."""
