@@ -42,7 +42,21 @@ class _ServerType(click.ParamType[Any]):
             self.fail(str(problem), param, ctx)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PANTERAS"})
+class _Main(click.Group):
+    """The commands here, and those of the doors: they hold secrets, so they are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "access"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "access":
+            return super().get_command(ctx, cmd_name)
+        from panteras_dns.access.commands import access
+
+        return access
+
+
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PANTERAS"})
 @click.version_option(package_name="panteras-gateway")
 def main() -> None:
     """The DNS and access gateway of docker hosts that run Consul.
@@ -51,6 +65,7 @@ def main() -> None:
     sudo panteras serve                      answer on port 53 of this host
     panteras serve --demo                    try it: no root, no Consul, no configuration
     panteras query python1.service.consul    ask it, and see who answered
+    sudo panteras access grant alice         let a person in from outside, through the SSH door
     """
 
 

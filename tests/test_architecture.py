@@ -1,6 +1,8 @@
 """Who may import whom. The table is the architecture; a new module has to find its place in it."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,12 @@ PURE = [
     "forwarder",
     "options",
     "config",
+    "access.names",
+    "access.wire",
+    "access.krl",
+    "access.publickey",
+    "access.certificate",
+    "access.order",
 ]
 NETWORK_AND_CLOCK = {"twisted", "zope", "time", "socket", "select", "logging", "threading", "asyncio", "psutil"}
 EXCEPTIONS = {"endpoint": {"socket"}}  # the numbers of the address families
@@ -110,10 +118,87 @@ MAY_IMPORT = {
     "host.process": {"options"},
     "host.workers": {"host.process"},
     "host.sockets": {"endpoint", "host.interfaces", "options"},
+    # The doors. They hold secrets: nothing of the DNS side, and nothing of it may import them.
+    "access.trouble": set(),
+    "access.wire": set(),
+    "access.names": {"access.trouble"},
+    "access.krl": {"access.wire"},
+    "access.publickey": {"access.trouble", "access.wire"},
+    "access.certificate": {"access.publickey", "access.wire"},
+    "access.order": set(),
+    "access.settings": {"access.trouble"},
+    "access.lookup": set(),
+    "access.vault": {"access.trouble"},
+    "access.index": {"access.trouble"},
+    "access.sessions": {"access.trouble"},
+    "access.report": {"access.index"},
+    "access.docker_host": {"access.trouble"},
+    "access.ca": {"access.certificate", "access.publickey", "access.trouble"},
+    "access.identities": {
+        "access.ca",
+        "access.certificate",
+        "access.index",
+        "access.krl",
+        "access.names",
+        "access.publickey",
+        "access.report",
+        "access.sessions",
+        "access.settings",
+        "access.trouble",
+        "access.vault",
+    },
+    "access.kit": {
+        "access.identities",
+        "access.index",
+        "access.report",
+        "access.settings",
+        "access.trouble",
+    },
+    "access.sshd": {"access.trouble"},
+    # The gate runs at every login, with no secret in reach.
+    "access.reach": {"access.lookup", "access.names", "access.settings"},
+    "access.tunnel": {"access.lookup", "access.order", "access.reach"},
+    "access.gate": {
+        "access.certificate",
+        "access.krl",
+        "access.lookup",
+        "access.order",
+        "access.reach",
+        "access.sessions",
+        "access.settings",
+        "access.trouble",
+        "access.tunnel",
+        "access.wire",
+    },
+    "access.doorkeeper": {
+        "access.ca",
+        "access.gate",
+        "access.krl",
+        "access.lookup",
+        "access.sessions",
+        "access.settings",
+        "access.sshd",
+        "access.trouble",
+        "access.vault",
+        "access.wire",
+    },
+    "access.commands": {
+        "access.docker_host",
+        "access.doorkeeper",
+        "access.identities",
+        "access.kit",
+        "access.names",
+        "access.report",
+        "access.sessions",
+        "access.settings",
+        "access.sshd",
+        "access.trouble",
+        "access.vault",
+    },
     # Where everything meets.
     "app": None,
     "serve": None,
-    "cli": {"build", "config", "endpoint", "options", "query", "serve"},
+    "cli": {"access.commands", "build", "config", "endpoint", "options", "query", "serve"},
     "__main__": {"cli"},
 }
 
@@ -164,6 +249,16 @@ def test_the_reactor_is_imported_in_one_place():
     guilty = [name for name, path in modules().items() if "internet import reactor" in path.read_text()]
 
     assert guilty == ["cli"]
+
+
+def test_who_answers_dns_can_not_reach_the_secrets_of_the_doors():
+    program = "import sys, panteras_dns.app, panteras_dns.serve, panteras_dns.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert "panteras_dns.app" in loaded.split()
+    assert not [name for name in loaded.split() if name.startswith(("panteras_dns.access", "paramiko", "sshuttle"))]
+    outside = [name for name in MAY_IMPORT if name != "cli" and not name.startswith("access.")]
+    assert not [name for name in outside if any("access" in found for found in imports(modules()[name]))]
 
 
 def test_no_module_is_called_after_nothing():

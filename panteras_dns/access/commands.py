@@ -1,0 +1,325 @@
+"""`panteras access …`: one function a command. Reads the command line, prints; the work is done elsewhere."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from panteras_dns.access import names, report, sshd, vault
+from panteras_dns.access.trouble import Misuse, Trouble
+from panteras_dns.access.vault import Vault
+
+RUN = Path("/run/panteras")
+_DAYS, _WARN = 30, 14
+
+_Command = Callable[..., None]
+_PATH = click.Path(path_type=Path, readable=False)  # what can't be read is told in our own words
+
+
+class _Group(click.Group):
+    """Tells each Trouble in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Trouble as problem:
+            click.echo(f"panteras: {problem}", err=True)
+            sys.exit(problem.status)
+
+
+@click.group("access", cls=_Group)
+def access() -> None:
+    """Who may come in from outside, and the SSH door itself.
+
+    \b
+    sudo panteras access init --dns 172.17.0.1 --network 172.17.0.0/16
+    sudo panteras access grant alice --device laptop
+    sudo panteras access kit alice/laptop --gateway gw.example.com:2222
+    sudo panteras access revoke alice
+    """
+
+
+def _with_state(command: _Command) -> _Command:
+    """Give *command* a Vault from --state."""
+
+    @click.option(
+        "--state", type=_PATH, default=vault.DEFAULT_STATE, show_default=True,
+        help="directory of the identities",
+    )  # fmt: skip
+    @functools.wraps(command)
+    def wrapped(state: Path, **options: Any) -> None:
+        command(vault=Vault(state.absolute()), **options)
+
+    return wrapped
+
+
+def _with_passphrase(command: _Command) -> _Command:
+    """Give *command* the CA's passphrase; it is never asked for, and never an argument."""
+
+    @click.option("--passphrase-file", type=_PATH, help="file with the CA's passphrase")
+    @click.option("--passphrase-fd", type=int, help="descriptor that the CA's passphrase is read from")
+    @functools.wraps(command)
+    def wrapped(passphrase_file: Path | None, passphrase_fd: int | None, **options: Any) -> None:
+        command(passphrase=_passphrase(passphrase_file, passphrase_fd), **options)
+
+    return wrapped
+
+
+def _passphrase(file: Path | None, descriptor: int | None) -> bytes | None:
+    if file is not None and descriptor is not None:
+        raise Misuse("--passphrase-file and --passphrase-fd: expected one of the two")
+    try:
+        if file is not None:
+            found = file.read_bytes()
+        elif descriptor is not None:
+            with os.fdopen(descriptor, "rb") as stream:
+                found = stream.read(4096)
+        else:
+            return None
+    except OSError as problem:
+        raise Misuse(f"the passphrase: {file or f'descriptor {descriptor}'}: {problem.strerror}") from None
+    if not (passphrase := found.rstrip(b"\r\n")):
+        raise Misuse("the passphrase: empty")
+    return passphrase
+
+
+def _identities(vault: Vault, passphrase: bytes | None = None) -> Any:
+    from panteras_dns.access.identities import Identities
+
+    return Identities(vault, passphrase)
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout")
+
+
+@access.command()
+@_with_state
+@_with_passphrase
+@click.option("--network", "networks", multiple=True, help="network of services  [default: docker's bridges]")
+@click.option("--dns", help="this docker host's DNS, as containers reach it  [default: the address of docker0]")
+@click.option("--domain", default="consul", show_default=True, help="Consul's domain")
+@click.option("--account", default="tunnel", show_default=True, help="account that people log in to")
+@click.option("--uid", type=int, default=vault.DOOR_UID, show_default=True, help="the door's uid in its container")
+def init(
+    vault: Vault,
+    passphrase: bytes | None,
+    networks: Sequence[str],
+    dns: str | None,
+    domain: str,
+    account: str,
+    uid: int,
+) -> None:
+    """Make the state directory: the CAs, the key of the door, an empty index. Never overwrites.
+
+    \b
+    sudo panteras access init
+    sudo panteras access init --network 10.1.0.0/16 --dns 10.1.0.1
+    """
+    from panteras_dns.access import docker_host
+    from panteras_dns.access.identities import Identities
+    from panteras_dns.access.kit import overlaps
+    from panteras_dns.access.settings import settings
+
+    chosen = settings(networks or docker_host.networks(), dns or docker_host.address(), domain, account)
+    Identities.create(vault, chosen, passphrase, uid)
+    for sentence in overlaps(chosen.networks):
+        click.echo(f"note: {sentence}", err=True)
+    click.echo(f"made {vault.root}: {', '.join(map(str, chosen.networks))}, DNS {chosen.dns}")
+    click.echo("next: panteras access grant NAME")
+
+
+@access.command()
+@click.argument("name")
+@_with_state
+@_with_passphrase
+@click.option("--device", default=names.DEFAULT_DEVICE, show_default=True, help="one certificate a device")
+@click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for")
+@click.option("--services", default="", help="services that may be reached, as 'python*,web'  [default: all]")
+@click.option("--public-key", type=_PATH, help="her own key  [default: make a key pair]")
+@_json
+def grant(
+    name: str, vault: Vault, passphrase: bytes | None, device: str, days: int, services: str,
+    public_key: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Let a person in, with one device.
+
+    \b
+    sudo panteras access grant alice --device laptop --days 90
+    sudo panteras access grant bob --services 'python*,web' --public-key bob.pub
+    """
+    names.name(name), names.name(device, "device")
+    limit = names.services(services)
+    from panteras_dns.access.identities import read_public_key
+
+    key = read_public_key(public_key) if public_key else None
+    entry = _identities(vault, passphrase).grant(name, device, days, limit, key)
+    click.echo(report.as_json([entry]) if as_json else report.granted(entry))
+
+
+@access.command()
+@click.argument("who", metavar="NAME[/DEVICE]")
+@_with_state
+@_with_passphrase
+@click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for, from now")
+@click.option("--services", help="other services than before; '' for all")
+@_json
+def renew(who: str, vault: Vault, passphrase: bytes | None, days: int, services: str | None, as_json: bool) -> None:
+    """A new certificate for the same key; hand out a new kit. NAME `gateway:` renews the door's own.
+
+    \b
+    sudo panteras access renew alice/laptop --days 90
+    sudo panteras access renew gateway:
+    """
+    if who == "gateway:":
+        identities = _identities(vault, passphrase)
+        identities.renew_door()
+        click.echo(f"the door's certificate is good until {report.day(identities.door_expires())}; restart the door")
+        return
+    name, device = names.pair(who)
+    limit = None if services is None else names.services(services)
+    entries = _identities(vault, passphrase).renew(name, device, days, limit)
+    click.echo(report.as_json(entries) if as_json else "\n".join(map(report.granted, entries)))
+
+
+@access.command()
+@click.argument("who", metavar="NAME[/DEVICE]")
+@_with_state
+@_json
+def revoke(who: str, vault: Vault, as_json: bool) -> None:
+    """Shut a person out, or one device: now, with the live sessions, and proved.
+
+    \b
+    sudo panteras access revoke alice
+    sudo panteras access revoke alice/laptop
+
+    There is no way back for a key: grant the name anew, with a new key. Exit status 1 when a session would not end.
+    """
+    name, device = names.pair(who)
+    done = _identities(vault).revoke(name, device)
+    click.echo(report.revocation_as_json(done) if as_json else report.revocation(who, done))
+    sys.exit(0 if done.proved else 1)
+
+
+@access.command("list")
+@_with_state
+@click.option("--all", "whole", is_flag=True, help="also what was replaced, has expired or is revoked")
+@_json
+def list_(vault: Vault, whole: bool, as_json: bool) -> None:
+    """Who may come in, with what, until when."""
+    entries = _identities(vault).all()
+    click.echo(report.as_json(entries) if as_json else report.table(entries, whole))
+
+
+@access.command()
+@_with_state
+@click.option("--warn", type=click.IntRange(0, 3650), default=_WARN, show_default=True, help="days ahead")
+@_json
+def status(vault: Vault, warn: int, as_json: bool) -> None:
+    """What expires within --warn days, with the command that renews it; exit status 1 when something does."""
+    identities = _identities(vault)
+    ending = report.ending(identities.all(), identities.door_expires(), warn)
+    click.echo(report.ending_as_json(ending) if as_json else report.ending_as_text(ending, warn))
+    sys.exit(1 if ending else 0)
+
+
+@access.command()
+@_with_state
+@_json
+def sessions(vault: Vault, as_json: bool) -> None:
+    """Who is connected now."""
+    from panteras_dns.access import sessions as live
+
+    vault.check()
+    found = live.live(vault.sessions)
+    click.echo(report.sessions_as_json(found) if as_json else report.sessions(found))
+
+
+@access.command()
+@click.argument("who", metavar="NAME[/DEVICE]")
+@_with_state
+@click.option("--gateway", required=True, metavar="HOST[:PORT]", help="where laptops find the door")
+@click.option("--out", type=_PATH, help="new directory  [default: ./NAME-DEVICE]")
+@click.option("--identity-file", default="", help="her own key on her laptop  [default: ~/.ssh/id_ed25519]")
+def kit(who: str, vault: Vault, gateway: str, out: Path | None, identity_file: str) -> None:
+    """Write the directory that a person needs on her laptop.
+
+    \b
+    sudo panteras access kit alice/laptop --gateway gw.example.com:2222
+    """
+    from panteras_dns.access import kit as kits
+
+    name, device = names.pair(who)
+    place = kits.gateway(gateway, sshd.PORT)
+    identities = _identities(vault)
+    entry, chosen = identities.device(name, device), identities.settings()
+    if (state := entry.state(report.now())) != "valid":
+        raise Trouble(f"{entry.id}: its certificate is {state}; a kit of it would be of no use")
+    own = "" if entry.private_key else identity_file or "~/.ssh/id_ed25519"
+    target = out or Path(f"{entry.name}-{entry.device}")
+    kits.write(target, entry, place, chosen, identities.host_ca(), own)
+    for sentence in kits.overlaps(chosen.networks):
+        click.echo(f"note: {sentence}", err=True)
+    click.echo(
+        f"wrote {target}/ for {entry.id}, good until {report.day(entry.not_after)}: hand it over, then remove it"
+    )
+
+
+@access.command()
+@_with_state
+def repair(vault: Vault) -> None:
+    """Write the list of revoked keys anew, from the index."""
+    _identities(vault).write_revoked()
+    click.echo(f"wrote {vault.revoked}")
+
+
+@access.command()
+@click.argument("what", type=click.Choice(["sshd"]))
+@_with_state
+@click.option("--for-version", help="version of OpenSSH, as 9.2  [default: the one that is installed]")
+@click.option("--run", type=_PATH, default=RUN, show_default=True, help="the door's run directory")
+@click.option("--port", type=click.IntRange(1, 65535), default=sshd.PORT, show_default=True)
+def render(what: str, vault: Vault, for_version: str | None, run: Path, port: int) -> None:
+    """Print the configuration of sshd, for the version that is there.
+
+    \b
+    panteras access render sshd --for-version 9.8
+    """
+    version = sshd.read_version(for_version, "--for-version") if for_version else sshd.installed()
+    account = _settings(vault).account if vault.settings.exists() else "tunnel"
+    click.echo(sshd.render(version, sshd.Place(vault.root, run, account, port)), nl=False)
+
+
+def _settings(vault: Vault) -> Any:
+    from panteras_dns.access.settings import read
+
+    return read(vault.read(vault.settings), str(vault.settings))
+
+
+@access.command()
+@_with_state
+@click.option("--run", type=_PATH, default=RUN, show_default=True, help="files of this run")
+@click.option("--port", type=click.IntRange(1, 65535), default=sshd.PORT, show_default=True)
+def door(vault: Vault, run: Path, port: int) -> None:
+    """Run the SSH door: what the container of sshd/ starts.
+
+    Looks first whether all is there, and says what is missing.
+    """
+    from panteras_dns.access import doorkeeper
+
+    chosen = _settings(vault)
+    sys.exit(doorkeeper.keep(vault, sshd.Place(vault.root, run, chosen.account, port), chosen))
+
+
+@access.command()
+@_with_state
+@click.option("--run", type=_PATH, default=RUN, show_default=True, help="the door's run directory")
+@click.option("--port", type=click.IntRange(1, 65535), default=sshd.PORT, show_default=True)
+def health(vault: Vault, run: Path, port: int) -> None:
+    """Log in to the door beside this process, and have a name resolved: what its HEALTHCHECK runs."""
+    from panteras_dns.access import doorkeeper
+
+    click.echo(doorkeeper.knock(sshd.Place(vault.root, run, _settings(vault).account, port)))

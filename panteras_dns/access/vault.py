@@ -1,0 +1,123 @@
+"""The state directory: who may read what, and how a file comes into being.
+
+    index.db, user_ca, host_ca    identities, their keys, the CAs: for the commands alone
+    door/       what the container of the SSH door reads: host key, CA, revoked keys, settings
+    sessions/   one locked file a live session, written by the door
+
+A file appears whole or not at all, readable by its owner alone; a key is never overwritten.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from panteras_dns.access.trouble import Misuse, Trouble
+
+DEFAULT_STATE = Path("/var/lib/panteras/access")
+DOOR_UID = 10022  # the account of the container
+
+_PRIVATE_DIRECTORY, _PRIVATE = 0o700, 0o600
+
+
+class Vault:
+    """The paths of a state directory, and the only way to write in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.index = root / "index.db"
+        self.user_ca = root / "user_ca"
+        self.host_ca = root / "host_ca"
+        self.door = root / "door"
+        self.sessions = root / "sessions"
+        self.host_key = self.door / "ssh_host_ed25519_key"
+        self.host_certificate = self.door / "ssh_host_ed25519_key-cert.pub"
+        self.user_ca_public = self.door / "user_ca.pub"
+        self.host_ca_public = self.door / "host_ca.pub"
+        self.revoked = self.door / "revoked.krl"
+        self.settings = self.door / "door.toml"
+
+    def create(self, door_uid: int) -> None:
+        """Make the directories, those of the door for *door_uid*."""
+        if self.index.exists():
+            raise Trouble(f"{self.root}: has identities already; nothing was changed")
+        try:
+            self.root.mkdir(_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            self._check_mode(self.root)
+            for directory in (self.door, self.sessions):
+                directory.mkdir(_PRIVATE_DIRECTORY, exist_ok=True)
+                _give(directory, door_uid)
+        except OSError as problem:
+            raise Trouble(
+                f"{problem.filename or self.root}: {problem.strerror}; run this as root, or choose --state"
+            ) from None
+
+    def check(self) -> None:
+        """Trouble unless the directory is there, ours, and closed to others."""
+        if not self.root.is_dir() or not self._readable():
+            raise Misuse(f"{self.root}: no identities here; run: panteras access init --state {self.root}")
+        for path in (self.root, self.index, self.user_ca, self.host_ca, self.door, self.host_key):
+            self._check_mode(path)
+
+    def _readable(self) -> bool:
+        try:
+            return self.index.exists()
+        except PermissionError:
+            raise Trouble(f"{self.root}: belongs to another account; run this as root, or choose --state") from None
+
+    def _check_mode(self, path: Path) -> None:
+        try:
+            found = path.stat()
+        except OSError as problem:
+            raise Trouble(
+                f"{path}: {problem.strerror}; it belongs to the identities and must come back from a backup"
+            ) from None
+        forbidden = 0o066 if path.is_dir() else 0o077  # whoever only passes through a directory reads nothing
+        if stat.S_IMODE(found.st_mode) & forbidden:
+            wanted = _PRIVATE_DIRECTORY if path.is_dir() else _PRIVATE
+            raise Trouble(f"{path}: others may read it, expected mode {wanted:o}; run: chmod {wanted:o} {path}")
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Put a new file there; Trouble when there is one."""
+        if path.exists():
+            raise Trouble(f"{path}: is there already, and is not overwritten")
+        self.replace(path, data)
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Put *data* there by rename: a reader sees the old file or the new one, also when the disk is full."""
+        parent = path.parent.stat()
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            _give(fresh, parent.st_uid)
+            fresh.rename(path)
+            _flush(path.parent)
+        except OSError as problem:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            raise Trouble(f"{path}: {problem.strerror}; the file is as it was") from None
+
+    def read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as problem:
+            raise Trouble(f"{path}: {problem.strerror}") from None
+
+
+def _give(path: Path, uid: int) -> None:
+    """Root gives; anyone else keeps what is theirs."""
+    if os.geteuid() == 0 and path.stat().st_uid != uid:
+        os.chown(path, uid, uid)
+
+
+def _flush(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
