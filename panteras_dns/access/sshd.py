@@ -17,14 +17,13 @@ _OLDEST: Version = (8, 5)
 _VERSION = re.compile(r"OpenSSH_(\d{1,3})\.(\d{1,3})")
 _ASKING = 10  # seconds
 
-# What ssh-audit has no objection to, in the order of preference; those an older sshd lacks are left out.
-_KEX = (
-    ((9, 9), "mlkem768x25519-sha256"),
-    ((9, 9), "sntrup761x25519-sha512"),
-    ((8, 5), "sntrup761x25519-sha512@openssh.com"),
-    ((7, 4), "curve25519-sha256"),
-    ((7, 4), "curve25519-sha256@libssh.org"),
-)
+# What ssh-audit has no objection to, in the order of preference.
+_KEX = ("mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com")
+_OLD_KEX = ("sntrup761x25519-sha512@openssh.com", "curve25519-sha256", "curve25519-sha256@libssh.org")
+_NEW: Version = (
+    9,
+    9,
+)  # the first with ML-KEM: before it, libraries for SSH share no method with sshd that outlasts quanta
 _CIPHERS = "aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr"
 _MACS = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,umac-128-etm@openssh.com"
 _HOST_KEYS = "ssh-ed25519-cert-v01@openssh.com,ssh-ed25519"
@@ -77,7 +76,7 @@ _ALWAYS: Version = (0, 0)
 
 
 def _identity(version: Version, place: Place) -> Sequence[tuple[Version, str]]:
-    kex = ",".join(name for since, name in _KEX if version >= since)
+    kex = ",".join(_KEX if version >= _NEW else _OLD_KEX)
     return (
         (_ALWAYS, f"Port {place.port}"),
         (_ALWAYS, "PidFile none"),
@@ -139,6 +138,8 @@ def _limits() -> Sequence[tuple[Version, str]]:
         # Behind docker's NAT all people may come from one address: one bad key must not lock out the rest.
         ((9, 8), "PerSourcePenalties no"),
         (_ALWAYS, "LogLevel VERBOSE"),  # the id and the serial of each certificate
+        (_ALWAYS, "Match Address 127.0.0.1,::1"),  # the container's own look at its health is no news
+        (_ALWAYS, "    LogLevel ERROR"),
     )
 
 

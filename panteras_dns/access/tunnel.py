@@ -177,10 +177,18 @@ class GuardedDns(server.DnsProxy):  # type: ignore[misc]
             self.ok = False
 
     def callback(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            data = sock.recv(65_535, socket.MSG_PEEK)
-            self._guard.heard(data)  # before the person knows the address: she may come at once
-        super().callback(sock)
+        try:
+            reply = sock.recv(65_535, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError as problem:  # refused: asked again, as sshuttle does, a few times
+            helpers.debug1(f"DNS: {problem}")
+            self.socks.remove(sock)
+            self.try_send()
+            return
+        self._guard.heard(reply)  # before the person knows the address: she may come at once
+        self.mux.send(self.chan, ssnet.CMD_DNS_RESPONSE, reply)
+        self.ok = False
 
     def dispose(self) -> None:
         self._guard.questions -= 1

@@ -14,6 +14,7 @@ import pytest
 from lab import addresses, base_image
 from lab.consul import Consul
 from lab.docker import Docker
+from lab.door import PORT
 from lab.gateway import Gateway
 from lab.instance import Instance
 from lab.namespace import Namespace, join
@@ -21,9 +22,11 @@ from lab.resolver import Resolver
 
 TOOLS = (
     *("ip", "ss", "nsenter", "iptables", "getent", "dig", "kdig", "dnsperf"),
+    *("ssh", "sftp", "scp", "curl", "chromium", "dnsmasq"),
     *("consul", "nsd", "unbound", "containerd", "dockerd", "debootstrap", "tar"),
 )
 GATEWAY_IMAGE = "panteras-gateway:e2e"
+DOOR_IMAGE = "panteras-sshd:e2e"
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -202,3 +205,23 @@ def gateway_image(_engine: Docker) -> str:
     """The gateway's image, built from the repository as a user builds it."""
     _engine.build(GATEWAY_IMAGE, REPOSITORY / "Dockerfile.dns", REPOSITORY)
     return GATEWAY_IMAGE
+
+
+@pytest.fixture(scope="session")
+def door_image(_engine: Docker) -> str:
+    """The image of the SSH door, built from the repository as a user builds it."""
+    _engine.build(DOOR_IMAGE, REPOSITORY / "sshd/Dockerfile", REPOSITORY)
+    return DOOR_IMAGE
+
+
+@pytest.fixture(scope="session")
+def visitor(host: Namespace) -> Iterator[Namespace]:
+    """A laptop that reaches one port of the host, and nothing else."""
+    made = Namespace("visitor")
+    join(host, made, [f"{addresses.VISITED_HOST}/24"], [f"{addresses.VISITOR}/24"])
+    made.add_route("default", addresses.VISITED_HOST)
+    made.use_resolvers(addresses.VISITED_HOST)
+    for rule in (("-p", "tcp", "--dport", str(PORT), "-j", "ACCEPT"), ("-j", "DROP")):
+        host.run("iptables", "-t", "raw", "-A", "PREROUTING", "-i", "visitor", *rule)
+    yield made
+    made.delete()
