@@ -12,7 +12,7 @@ from panteras_dns.config import parse
 from panteras_dns.reference import reference
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "sshd" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, kind: str) -> list[str]:
@@ -43,17 +43,20 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_every_command_of_the_manual_exists_with_its_options(page, line):
     words = [word for word in shlex.split(line.partition(" > ")[0]) if "=" not in word or word.startswith("-")]
+    words = words[1:] if words[0] == "sudo" else words
     name = Path(words[0]).name
     if name == "panteras":
         if len(words) == 1:  # shell completion: click's
             return
-        command = main.commands[words[1]]
-        command.make_context(words[1], words[2:], resilient_parsing=False)
+        command, rest = main, words[1:]
+        while isinstance(command, click.Group):
+            command, rest = command.get_command(click.Context(command), rest[0]), rest[1:]
+        command.make_context(command.name, rest, resilient_parsing=False)
     elif name == "make":
         targets = re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets
     else:
-        assert name in ("dig", "docker", "pip", "python3", "python")
+        assert name in ("curl", "dig", "docker", "sshuttle", "pip", "python3", "python")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
