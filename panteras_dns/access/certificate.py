@@ -103,7 +103,8 @@ def _statement(reader: Reader) -> Certificate:
     pairs = _strings(reader.string())
     extensions = dict(zip(pairs[::2], pairs[1::2], strict=True)) if len(pairs) % 2 == 0 else {}
     names = {name.decode("ascii", "replace"): _inner(data) for name, data in extensions.items()}
-    return Certificate(key_id, serial, role, [one.decode("utf-8", "replace") for one in principals], after, before, names)
+    people = [one.decode("utf-8", "replace") for one in principals]
+    return Certificate(key_id, serial, role, people, after, before, names)
 
 
 def _strings(data: bytes) -> list[bytes]:

@@ -66,13 +66,21 @@ class Door:
 
 
 class Tunnel(Process):
-    """sshuttle on the laptop, started with the command of a kit; constructed, it is connected."""
+    """sshuttle on the laptop, started with the command of a kit; constructed, it catches what it should."""
 
     def __init__(self, laptop: Namespace, kit: Path, program: Sequence[str] = (), file: str = "sshuttle.conf") -> None:
         words = [*(program or current()), f"@{file}", "--method", "nat"]
         shell = f"cd {shlex.quote(str(kit))} && exec {shlex.join(words)}"
         super().__init__(["sh", "-c", shell], kit / "sshuttle.log", laptop)
-        self.wait_until(lambda: "Connected to server" in self.output + self.errors, "connected", within=LONGEST_TUNNEL)
+        self._laptop = laptop
+        self.wait_until(self._catches, "connected, with its rules", within=LONGEST_TUNNEL)
+
+    def _catches(self) -> bool:
+        """A packet that comes before the rules makes its whole flow pass by them."""
+        if "Connected to server" not in self.output + self.errors:
+            return False
+        rules = [rule for rule in self._laptop.run("iptables", "-t", "nat", "-S").splitlines() if "REDIRECT" in rule]
+        return any("--dport 53" in rule for rule in rules) and any(addresses.SERVICES in rule for rule in rules)
 
 
 def current() -> Sequence[str]:
