@@ -4,7 +4,7 @@ The only module that knows all the others; nothing imports it but the life of `p
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -24,6 +24,7 @@ from panteras_dns.host import resolv
 from panteras_dns.host.interfaces import addresses, networks
 from panteras_dns.host.sockets import Pair, expand
 from panteras_dns.loops import Loops
+from panteras_dns.metrics import counters
 from panteras_dns.names import text_name, wire_name
 from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
@@ -204,6 +205,11 @@ class Service:
             log.info("upstreams from resolv.conf: {found}", found=", ".join(found))
         self._world = _World(own, found or old.upstreams, stamps)
         return True
+
+    def counters(self) -> Mapping[str, int]:
+        """What has been counted so far."""
+        healths = [server.health for server in self.exchange.servers.values()]
+        return counters(self.forwarder, self.cache, healths)
 
     def _look_for_loops(self) -> None:
         self.exchange.look_for_loops(self._loops_guard)

@@ -115,7 +115,7 @@ def serve(**options: Any) -> None:
     sudo panteras serve --consul 10.0.0.1:8600 --upstream 9.9.9.9
     panteras serve --listen 127.0.0.1:5300 --config ./panteras.toml
 
-    SIGHUP reads the configuration again; SIGTERM stops within a second.
+    SIGHUP reads the configuration again, SIGUSR1 writes the counters to the log; SIGTERM stops within a second.
     """
     from panteras_dns.serve import run
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
+from twisted.logger import Logger
 
 from panteras_dns.app import Options, Service
 from panteras_dns.build import check_files
@@ -23,6 +25,8 @@ from panteras_dns.host.sockets import Pair, bind, bind_all, endpoint_of, paired
 from panteras_dns.host.workers import Supervisor
 from panteras_dns.options import ConfigError
 from panteras_dns.transport.successor import Successor
+
+log = Logger()
 
 DEMO_LISTEN = (Endpoint("127.0.0.1", 5353),)
 
@@ -122,7 +126,8 @@ class Worker:
     def run(self, ready: Callable[[], None], offered: socket.socket | None) -> None:
         """Until told to stop. *ready* is called when it answers; the first worker waits at *offered* for the next
         process."""
-        for number, call in ((signal.SIGTERM, self._stop), (signal.SIGINT, self._stop), (signal.SIGHUP, self._reload)):
+        calls = {signal.SIGHUP: self._reload, signal.SIGUSR1: self._tell_counters}
+        for number, call in {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, **calls}.items():
             signal.signal(number, lambda *_, call=call: self._reactor.callFromThread(call))
         if offered is not None and self._index == 0:
             Successor(self._reactor, offered, self._all_sockets, self._leave)
@@ -161,6 +166,9 @@ class Worker:
         process.notify("RELOADING=1")
         self._service.reload()
         process.notify("READY=1")
+
+    def _tell_counters(self) -> None:
+        log.info("counters {counters}", counters=json.dumps(self._service.counters()))
 
 
 def _actual(pair: Pair) -> Endpoint:

@@ -77,6 +77,21 @@ def limit(services: Sequence[str]) -> Mapping[str, bytes]:
 
 def read(line: str) -> tuple[Certificate, bytes]:
     """A certificate, and the blob of the key it is for; Malformed for anything else."""
+    reader, blob = _opened(line)
+    return _statement(reader), blob
+
+
+def signed(line: str) -> tuple[bytes, bytes, bytes]:
+    """What was signed, the blob of the key that did, and the signature's own blob; Malformed for anything else."""
+    reader, _ = _opened(line)
+    _statement(reader)
+    reader.string()  # reserved
+    ca = reader.string()
+    return reader.past, ca, reader.string()
+
+
+def _opened(line: str) -> tuple[Reader, bytes]:
+    """A reader behind the key, and the key's blob."""
     words = line.split()
     if len(words) < 2 or not words[0].endswith(_SUFFIX):
         raise Malformed("not a certificate of OpenSSH")
@@ -91,7 +106,7 @@ def read(line: str) -> tuple[Certificate, bytes]:
     plain = kind.removesuffix(_SUFFIX)
     fields = b"".join(string(reader.string()) for _ in range(_FIELDS.get(plain, 2)))
     plain += "@openssh.com" if plain.startswith("sk-") else ""
-    return _statement(reader), string(plain.encode()) + fields
+    return reader, string(plain.encode()) + fields
 
 
 def _statement(reader: Reader) -> Certificate:

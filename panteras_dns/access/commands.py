@@ -1,23 +1,19 @@
-"""`panteras access …`: one function a command. Reads the command line, prints; the work is done elsewhere."""
+"""`panteras access …` for who runs the gateway: one function a command. Reads the command line, prints; the work is
+done elsewhere."""
 
-import functools
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from panteras_dns.access import names, report, sshd, vault
-from panteras_dns.access.trouble import Misuse, Trouble
+from panteras_dns.access import doorway, names, report, sshd, vault
+from panteras_dns.access.commandline import PATH, json, with_passphrase, with_state
+from panteras_dns.access.trouble import Trouble
 from panteras_dns.access.vault import Vault
 
-RUN = Path("/run/panteras")
 _DAYS, _WARN = 30, 14
-
-_Command = Callable[..., None]
-_PATH = click.Path(path_type=Path, readable=False)  # what can't be read is told in our own words
 
 
 class _Group(click.Group):
@@ -43,48 +39,8 @@ def access() -> None:
     """
 
 
-def _with_state(command: _Command) -> _Command:
-    """Give *command* a Vault from --state."""
-
-    @click.option(
-        "--state", type=_PATH, default=vault.DEFAULT_STATE, show_default=True,
-        help="directory of the identities",
-    )  # fmt: skip
-    @functools.wraps(command)
-    def wrapped(state: Path, **options: Any) -> None:
-        command(vault=Vault(state.absolute()), **options)
-
-    return wrapped
-
-
-def _with_passphrase(command: _Command) -> _Command:
-    """Give *command* the CA's passphrase; it is never asked for, and never an argument."""
-
-    @click.option("--passphrase-file", type=_PATH, help="file with the CA's passphrase")
-    @click.option("--passphrase-fd", type=int, help="descriptor that the CA's passphrase is read from")
-    @functools.wraps(command)
-    def wrapped(passphrase_file: Path | None, passphrase_fd: int | None, **options: Any) -> None:
-        command(passphrase=_passphrase(passphrase_file, passphrase_fd), **options)
-
-    return wrapped
-
-
-def _passphrase(file: Path | None, descriptor: int | None) -> bytes | None:
-    if file is not None and descriptor is not None:
-        raise Misuse("--passphrase-file and --passphrase-fd: expected one of the two")
-    try:
-        if file is not None:
-            found = file.read_bytes()
-        elif descriptor is not None:
-            with os.fdopen(descriptor, "rb") as stream:
-                found = stream.read(4096)
-        else:
-            return None
-    except OSError as problem:
-        raise Misuse(f"the passphrase: {file or f'descriptor {descriptor}'}: {problem.strerror}") from None
-    if not (passphrase := found.rstrip(b"\r\n")):
-        raise Misuse("the passphrase: empty")
-    return passphrase
+for command in (doorway.check, doorway.door, doorway.health, doorway.render):
+    access.add_command(command)
 
 
 def _identities(vault: Vault, passphrase: bytes | None = None) -> Any:
@@ -93,12 +49,9 @@ def _identities(vault: Vault, passphrase: bytes | None = None) -> Any:
     return Identities(vault, passphrase)
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout")
-
-
 @access.command()
-@_with_state
-@_with_passphrase
+@with_state
+@with_passphrase
 @click.option("--network", "networks", multiple=True, help="network of services  [default: docker's bridges]")
 @click.option("--dns", help="this docker host's DNS, as containers reach it  [default: the address of docker0]")
 @click.option("--domain", default="consul", show_default=True, help="Consul's domain")
@@ -134,13 +87,13 @@ def init(
 
 @access.command()
 @click.argument("name")
-@_with_state
-@_with_passphrase
+@with_state
+@with_passphrase
 @click.option("--device", default=names.DEFAULT_DEVICE, show_default=True, help="one certificate a device")
 @click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for")
 @click.option("--services", default="", help="services that may be reached, as 'python*,web'  [default: all]")
-@click.option("--public-key", type=_PATH, help="her own key  [default: make a key pair]")
-@_json
+@click.option("--public-key", type=PATH, help="her own key  [default: make a key pair]")
+@json
 def grant(
     name: str, vault: Vault, passphrase: bytes | None, device: str, days: int, services: str,
     public_key: Path | None, as_json: bool,
@@ -162,11 +115,11 @@ def grant(
 
 @access.command()
 @click.argument("who", metavar="NAME[/DEVICE]")
-@_with_state
-@_with_passphrase
+@with_state
+@with_passphrase
 @click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for, from now")
 @click.option("--services", help="other services than before; '' for all")
-@_json
+@json
 def renew(who: str, vault: Vault, passphrase: bytes | None, days: int, services: str | None, as_json: bool) -> None:
     """A new certificate for the same key; hand out a new kit. NAME `gateway:` renews the door's own.
 
@@ -187,8 +140,8 @@ def renew(who: str, vault: Vault, passphrase: bytes | None, days: int, services:
 
 @access.command()
 @click.argument("who", metavar="NAME[/DEVICE]")
-@_with_state
-@_json
+@with_state
+@json
 def revoke(who: str, vault: Vault, as_json: bool) -> None:
     """Shut a person out, or one device: now, with the live sessions, and proved.
 
@@ -205,9 +158,9 @@ def revoke(who: str, vault: Vault, as_json: bool) -> None:
 
 
 @access.command("list")
-@_with_state
+@with_state
 @click.option("--all", "whole", is_flag=True, help="also what was replaced, has expired or is revoked")
-@_json
+@json
 def list_(vault: Vault, whole: bool, as_json: bool) -> None:
     """Who may come in, with what, until when."""
     entries = _identities(vault).all()
@@ -215,9 +168,9 @@ def list_(vault: Vault, whole: bool, as_json: bool) -> None:
 
 
 @access.command()
-@_with_state
+@with_state
 @click.option("--warn", type=click.IntRange(0, 3650), default=_WARN, show_default=True, help="days ahead")
-@_json
+@json
 def status(vault: Vault, warn: int, as_json: bool) -> None:
     """What expires within --warn days, with the command that renews it; exit status 1 when something does."""
     identities = _identities(vault)
@@ -227,8 +180,8 @@ def status(vault: Vault, warn: int, as_json: bool) -> None:
 
 
 @access.command()
-@_with_state
-@_json
+@with_state
+@json
 def sessions(vault: Vault, as_json: bool) -> None:
     """Who is connected now."""
     from panteras_dns.access import sessions as live
@@ -240,9 +193,9 @@ def sessions(vault: Vault, as_json: bool) -> None:
 
 @access.command()
 @click.argument("who", metavar="NAME[/DEVICE]")
-@_with_state
+@with_state
 @click.option("--gateway", required=True, metavar="HOST[:PORT]", help="where laptops find the door")
-@click.option("--out", type=_PATH, help="new directory  [default: ./NAME-DEVICE]")
+@click.option("--out", type=PATH, help="new directory  [default: ./NAME-DEVICE]")
 @click.option("--identity-file", default="", help="her own key on her laptop  [default: ~/.ssh/id_ed25519]")
 def kit(who: str, vault: Vault, gateway: str, out: Path | None, identity_file: str) -> None:
     """Write the directory that a person needs on her laptop.
@@ -269,57 +222,8 @@ def kit(who: str, vault: Vault, gateway: str, out: Path | None, identity_file: s
 
 
 @access.command()
-@_with_state
+@with_state
 def repair(vault: Vault) -> None:
     """Write the list of revoked keys anew, from the index."""
     _identities(vault).write_revoked()
     click.echo(f"wrote {vault.revoked}")
-
-
-@access.command()
-@click.argument("what", type=click.Choice(["sshd"]))
-@_with_state
-@click.option("--for-version", help="version of OpenSSH, as 9.2  [default: the one that is installed]")
-@click.option("--run", type=_PATH, default=RUN, show_default=True, help="the door's run directory")
-@click.option("--port", type=click.IntRange(1, 65535), default=sshd.PORT, show_default=True)
-def render(what: str, vault: Vault, for_version: str | None, run: Path, port: int) -> None:
-    """Print the configuration of sshd, for the version that is there.
-
-    \b
-    panteras access render sshd --for-version 9.8
-    """
-    version = sshd.read_version(for_version, "--for-version") if for_version else sshd.installed()
-    account = _settings(vault).account if vault.settings.exists() else "tunnel"
-    click.echo(sshd.render(version, sshd.Place(vault.root, run, account, port)), nl=False)
-
-
-def _settings(vault: Vault) -> Any:
-    from panteras_dns.access.settings import read
-
-    return read(vault.read(vault.settings), str(vault.settings))
-
-
-@access.command()
-@_with_state
-@click.option("--run", type=_PATH, default=RUN, show_default=True, help="files of this run")
-@click.option("--port", type=click.IntRange(1, 65535), default=sshd.PORT, show_default=True)
-def door(vault: Vault, run: Path, port: int) -> None:
-    """Run the SSH door: what the container of sshd/ starts.
-
-    Looks first whether all is there, and says what is missing.
-    """
-    from panteras_dns.access import doorkeeper
-
-    chosen = _settings(vault)
-    sys.exit(doorkeeper.keep(vault, sshd.Place(vault.root, run, chosen.account, port), chosen))
-
-
-@access.command()
-@_with_state
-@click.option("--run", type=_PATH, default=RUN, show_default=True, help="the door's run directory")
-@click.option("--port", type=click.IntRange(1, 65535), default=sshd.PORT, show_default=True)
-def health(vault: Vault, run: Path, port: int) -> None:
-    """Log in to the door beside this process, and have a name resolved: what its HEALTHCHECK runs."""
-    from panteras_dns.access import doorkeeper
-
-    click.echo(doorkeeper.knock(sshd.Place(vault.root, run, _settings(vault).account, port)))

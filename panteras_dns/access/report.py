@@ -128,3 +128,13 @@ def sessions(found: Sequence[Mapping[str, Any]]) -> str:
 
 def sessions_as_json(found: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(list(found))
+
+
+def step(tried: Any) -> str:
+    """One step of a check."""
+    shown = f"{tried.what:9} {'ok  ' if tried.ok else 'FAIL'}  {tried.detail}"
+    return f"{shown}\nfix:  {tried.remedy}" if tried.remedy else shown
+
+
+def steps_as_json(tried: Sequence[Any]) -> str:
+    return json.dumps([{"what": s.what, "ok": s.ok, "detail": s.detail, "remedy": s.remedy or None} for s in tried])

@@ -27,6 +27,11 @@ class Reader:
         """Whether something is left."""
         return self._at < len(self._data)
 
+    @property
+    def past(self) -> bytes:
+        """What was read."""
+        return self._data[: self._at]
+
     def take(self, size: int) -> bytes:
         if size > len(self._data) - self._at:
             raise Malformed(f"ends at byte {len(self._data)}, expected {size} bytes from {self._at}")

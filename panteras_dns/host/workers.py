@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from panteras_dns.host.process import die_with_parent
 
-_WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
 _GRACE = 0.9  # seconds between SIGTERM and SIGKILL
 _PAUSE = 0.5  # seconds before a worker that lived no longer than that is replaced
 _START = 10.0  # seconds in which all are expected to be ready
@@ -41,8 +41,8 @@ class Supervisor:
         ready()
         while True:
             number = signal.sigwait(_WATCHED)
-            if number == signal.SIGHUP:
-                self._tell(signal.SIGHUP)
+            if number in {signal.SIGHUP, signal.SIGUSR1}:
+                self._tell(number)
             elif number == signal.SIGCHLD:
                 self._replace(died)
             else:

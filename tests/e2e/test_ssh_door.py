@@ -14,6 +14,7 @@ from lab.consul import Consul
 from lab.docker import Docker
 from lab.door import PORT, Door, Tunnel, attempt, client
 from lab.gateway import Gateway
+from lab.gateway import command as panteras
 from lab.instance import PORT as PAGES
 from lab.instance import Instance
 from lab.namespace import Namespace
@@ -312,3 +313,57 @@ def test_dig_shows_who_one_is(door: Door, visitor: Namespace, tunnel: Callable[.
     reply = dig.ask(visitor, HOST, "me.access.consul", "TXT")
 
     assert "services=python1" in str(reply)
+
+
+def _check(visitor: Namespace, kit: Path, *options: str) -> tuple[int, list[dict[str, object]]]:
+    words = [*panteras("access", "check", f"{HOST}:{PORT}", "--key", "id", "--json"), *options]
+    done = attempt(visitor, kit, *words)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_laptop_can_check_the_whole_way_in(door: Door, visitor: Namespace) -> None:
+    status, steps = _check(visitor, door.kit("checker"))
+
+    assert [step["what"] for step in steps if step["ok"]] == ["port", "host key", "login", "gate", "name"]
+    assert steps[-1]["detail"] == "consul.service.consul: 127.0.0.1"
+    assert status == 0
+
+
+def test_a_check_says_who_was_shut_out(door: Door, visitor: Namespace) -> None:
+    kit = door.kit("gone")
+    door.access("revoke", "gone")
+
+    status, steps = _check(visitor, kit)
+
+    assert (status, steps[-1]["what"], steps[-1]["ok"]) == (1, "login", False)
+    assert "gone/default is refused" in str(steps[-1]["detail"])
+    assert "it may be revoked" in str(steps[-1]["remedy"])
+
+
+def test_a_check_knows_a_door_of_somebody_else(door: Door, visitor: Namespace) -> None:
+    kit = door.kit("cautious")
+    key = attempt(visitor, kit, "ssh-keygen", "-y", "-f", "id").stdout.split()
+    (kit / "known_hosts").write_text(f"@cert-authority panteras-gateway {key[0]} {key[1]}\n")
+
+    status, steps = _check(visitor, kit)
+
+    assert (status, steps[-1]["what"], steps[-1]["ok"]) == (1, "host key", False)
+    assert "do not go on" in str(steps[-1]["remedy"])
+
+
+def test_a_check_says_that_no_name_comes_back(door: Door, gateway: Gateway, visitor: Namespace) -> None:
+    kit = door.kit("nameless")
+    gateway.stop()
+
+    status, steps = _check(visitor, kit)
+
+    assert (status, steps[-1]["what"], steps[-1]["ok"]) == (1, "name", False)
+    assert "is panteras serve running" in str(steps[-1]["remedy"])
+
+
+def test_a_check_says_that_nobody_is_there(identities: Door, docker: Docker, visitor: Namespace) -> None:
+    status, steps = _check(visitor, identities.kit("early"))
+
+    assert (status, [step["what"] for step in steps]) == (1, ["port"])
+    assert "is the container of the door running" in str(steps[0]["remedy"])

@@ -1,5 +1,6 @@
 """The whole program on loopback, between real sockets and a scripted server that plays Consul or an upstream."""
 
+import json
 import os
 import re
 import select
@@ -145,6 +146,16 @@ class Gateway:
 
     def said(self, text: str) -> bool:
         return any(text in line for line in self.log)
+
+    def counters(self) -> dict[str, int]:
+        """What it has counted so far, from its log."""
+        before = len(self._told())
+        self.process.send_signal(signal.SIGUSR1)
+        eventually(lambda: len(self._told()) > before)
+        return json.loads(self._told()[-1].partition("counters ")[2])
+
+    def _told(self) -> list[str]:
+        return [line for line in self.log if " counters {" in line]
 
     def stop(self, number: int = signal.SIGTERM) -> float:
         """Seconds until it ended."""

@@ -1,5 +1,6 @@
 """Start, reload, workers and the end of the whole program."""
 
+import json
 import os
 import signal
 import socket
@@ -299,3 +300,19 @@ def test_a_file_that_can_not_be_read_is_one_line_and_status_2(gateway, tmp_path)
     assert failed.process.wait(10) == 2
     failed.stop()
     assert failed.log == [f"panteras: dns.hosts[0]: {tmp_path}/absent: No such file or directory"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigusr1_writes_the_counters_to_the_log(gateway, responder, workers):
+    upstream = responder(a_record("192.0.2.1"))
+    words = ("--listen", "127.0.0.1:0", "--upstream", str(upstream), "--workers", str(workers))
+    running = gateway(*words).ready()
+    for name in ("www.example.com", "web.service.consul.corp.example"):
+        ask(running.port, name)
+
+    running.counters()
+    eventually(lambda: len([line for line in running.log if " counters {" in line]) >= workers)
+
+    told = [json.loads(line.partition("counters ")[2]) for line in running.log if " counters {" in line]
+    assert sum(one["panteras_leaks_prevented_total"] for one in told) == 1
+    assert sum(one[f'panteras_upstream_answers_total{{server="{upstream}"}}'] for one in told) >= 1

@@ -60,6 +60,10 @@ def test_upstreams_that_misbehave_in_every_way(gateway, responder):
     assert len(results) == 360
     assert set(results) <= {RIGHT, "rcode 2"}
     assert results.count(RIGHT) >= 330
+    counted = running.counters()
+    for what in ("timeouts", "strays"):  # what stayed away; other ids, other questions, answers twice, garbage
+        assert sum(counted[f'panteras_upstream_{what}_total{{server="{liar}"}}'] for liar in liars) > 0
+    assert sum(number for name, number in counted.items() if "queries_total" in name) >= 360
 
 
 def test_answers_from_elsewhere_are_nobody_s(gateway, responder):
@@ -106,6 +110,9 @@ def test_consul_that_dies_and_comes_back_under_load(gateway, responder):
     thread.join(10)
 
     assert set(results) == {"10.0.0.1", "rcode 2"}
+    counted = running.counters()
+    assert counted[f'panteras_upstream_refused_total{{server="127.0.0.1:{port}"}}'] > 0
+    assert counted["panteras_servfails_total"] >= results.count("rcode 2") > 0
 
 
 def test_public_names_are_untouched_while_consul_is_away(gateway, responder):
