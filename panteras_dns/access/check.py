@@ -28,6 +28,7 @@ _COMMAND = (
 )
 _HEADER = struct.Struct("!2sHHH")  # of sshuttle: SS, channel, command, length
 _DNS_REQUEST, _DNS_RESPONSE = 0x420A, 0x420B
+_LOG = "look at the log of the door's container"
 _CERTIFIED = "ssh-ed25519-cert-v01@openssh.com"
 
 
@@ -81,9 +82,7 @@ def steps(host: str, port: int, laptop: Laptop, name: str) -> Iterator[Step]:
                 yield Step(what, False, str(problem), problem.remedy)
                 return
             except (OSError, EOFError, paramiko.SSHException, Malformed) as problem:
-                yield Step(
-                    what, False, str(problem) or type(problem).__name__, "look at the log of the door's container"
-                )
+                yield Step(what, False, str(problem) or type(problem).__name__, _LOG)
                 return
     finally:
         visit.close()
@@ -179,12 +178,7 @@ class _Visit:
                 return "sshuttle may run"
         except (EOFError, TimeoutError):
             pass
-        said = (
-            self._channel.recv_stderr(4096).decode("utf-8", "replace").strip()
-            if self._channel.recv_stderr_ready()
-            else ""
-        )
-        raise _Failed(said or "the gate says nothing", "look at the log of the door's container")
+        raise _Failed(self._said() or "the gate says nothing", _LOG)
 
     def _resolve(self) -> str:
         assert self._channel is not None
@@ -204,9 +198,17 @@ class _Visit:
                             f"{self._name}: {RCODE[reply.header.rcode]}", "is Consul running on the docker host?"
                         )
                     return f"{self._name}: {found or RCODE[reply.header.rcode]}"
-        except (TimeoutError, EOFError, DNSError):
+        except EOFError:
+            raise _Failed(self._said() or "the tunnel ended", _LOG) from None
+        except (TimeoutError, DNSError):
             pass
         raise _Failed(f"{self._name}: no answer within {_PATIENCE:.0f} s", remedy)
+
+    def _said(self) -> str:
+        """What came on standard error."""
+        assert self._channel is not None
+        ready = self._channel.recv_stderr_ready()
+        return self._channel.recv_stderr(4096).decode("utf-8", "replace").strip() if ready else ""
 
     def _take(self, size: int) -> bytes:
         assert self._channel is not None

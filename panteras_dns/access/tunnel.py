@@ -200,7 +200,7 @@ def run(wishes: Wishes, verbosity: int, guard: Guard, nameserver: str) -> None:
     helpers.verbose = min(verbosity, 2)
     server.Mux = partial(GuardedMux, guard=guard)
     server.DnsProxy = partial(GuardedDns, guard=guard)
-    buffer = wishes.latency_buffer_size
+    buffer = wishes.latency_buffer_size or ssnet.LATENCY_BUFFER_SIZE  # without one, sshuttle 2.0 does not start
     try:
         server.main(wishes.latency_control, buffer, False, f"{nameserver}@{_DNS_PORT}", False)
     finally:
