@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from panteras_dns.access import doorway, names, report, sshd, vault
+from panteras_dns.access import doorway, names, report, vault
 from panteras_dns.access.commandline import PATH, json, with_passphrase, with_state
-from panteras_dns.access.trouble import Trouble
+from panteras_dns.access.ssh import sshd
+from panteras_dns.access.trouble import Misuse, Trouble
 from panteras_dns.access.vault import Vault
 
 _DAYS, _WARN = 30, 14
@@ -45,8 +46,9 @@ for command in (doorway.check, doorway.door, doorway.health, doorway.render):
 
 def _identities(vault: Vault, passphrase: bytes | None = None) -> Any:
     from panteras_dns.access.identities import Identities
+    from panteras_dns.access.ssh.door import SshDoor
 
-    return Identities(vault, passphrase)
+    return Identities(vault, [SshDoor(vault, passphrase)])
 
 
 @access.command()
@@ -73,12 +75,15 @@ def init(
     sudo panteras access init --network 10.1.0.0/16 --dns 10.1.0.1
     """
     from panteras_dns.access import docker_host
-    from panteras_dns.access.identities import Identities
+    from panteras_dns.access.identities import create_index
     from panteras_dns.access.kit import overlaps
     from panteras_dns.access.settings import settings
+    from panteras_dns.access.ssh.door import SshDoor
 
     chosen = settings(networks or docker_host.networks(), dns or docker_host.address(), domain, account)
-    Identities.create(vault, chosen, passphrase, uid)
+    vault.create(uid)
+    SshDoor.create(vault, chosen, passphrase)
+    create_index(vault)
     for sentence in overlaps(chosen.networks):
         click.echo(f"note: {sentence}", err=True)
     click.echo(f"made {vault.root}: {', '.join(map(str, chosen.networks))}, DNS {chosen.dns}")
@@ -86,31 +91,37 @@ def init(
 
 
 @access.command()
-@click.argument("name")
+@click.argument("people", metavar="NAME[/DEVICE]...", nargs=-1)
 @with_state
 @with_passphrase
-@click.option("--device", default=names.DEFAULT_DEVICE, show_default=True, help="one certificate a device")
+@click.option("--device", default=names.DEFAULT_DEVICE, show_default=True, help="of who is named without one")
+@click.option("--file", type=PATH, help="more people, one NAME[/DEVICE] a line")
 @click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for")
 @click.option("--services", default="", help="services that may be reached, as 'python*,web'  [default: all]")
 @click.option("--public-key", type=PATH, help="her own key  [default: make a key pair]")
 @json
 def grant(
-    name: str, vault: Vault, passphrase: bytes | None, device: str, days: int, services: str,
-    public_key: Path | None, as_json: bool,
+    people: Sequence[str], vault: Vault, passphrase: bytes | None, device: str, file: Path | None, days: int,
+    services: str, public_key: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Let a person in, with one device.
+    """Let people in, each with one device: all who are named, or nobody.
 
     \b
     sudo panteras access grant alice --device laptop --days 90
     sudo panteras access grant bob --services 'python*,web' --public-key bob.pub
+    sudo panteras access grant --file team.txt
     """
-    names.name(name), names.name(device, "device")
+    named = [*people, *(vault.read(file).decode("utf-8", "replace").split() if file else ())]
+    who = names.people(named, names.name(device, "device"))
     limit = names.services(services)
+    if public_key and len(who) > 1:
+        raise Misuse("--public-key: is for one device, expected one NAME")
+    from panteras_dns.access.door import Terms
     from panteras_dns.access.identities import read_public_key
 
     key = read_public_key(public_key) if public_key else None
-    entry = _identities(vault, passphrase).grant(name, device, days, limit, key)
-    click.echo(report.as_json([entry]) if as_json else report.granted(entry))
+    entries = _identities(vault, passphrase).grant(who, ["ssh"], Terms(days, limit, key))
+    click.echo(report.as_json(entries) if as_json else report.granted(entries))
 
 
 @access.command()
@@ -128,14 +139,13 @@ def renew(who: str, vault: Vault, passphrase: bytes | None, days: int, services:
     sudo panteras access renew gateway:
     """
     if who == "gateway:":
-        identities = _identities(vault, passphrase)
-        identities.renew_door()
-        click.echo(f"the door's certificate is good until {report.day(identities.door_expires())}; restart the door")
+        own = _identities(vault, passphrase).renew_doors()
+        click.echo(report.own(own))
         return
     name, device = names.pair(who)
     limit = None if services is None else names.services(services)
     entries = _identities(vault, passphrase).renew(name, device, days, limit)
-    click.echo(report.as_json(entries) if as_json else "\n".join(map(report.granted, entries)))
+    click.echo(report.as_json(entries) if as_json else report.granted(entries))
 
 
 @access.command()
@@ -174,7 +184,7 @@ def list_(vault: Vault, whole: bool, as_json: bool) -> None:
 def status(vault: Vault, warn: int, as_json: bool) -> None:
     """What expires within --warn days, with the command that renews it; exit status 1 when something does."""
     identities = _identities(vault)
-    ending = report.ending(identities.all(), identities.door_expires(), warn)
+    ending = report.ending(identities.all(), identities.own(), warn)
     click.echo(report.ending_as_json(ending) if as_json else report.ending_as_text(ending, warn))
     sys.exit(1 if ending else 0)
 
@@ -184,7 +194,7 @@ def status(vault: Vault, warn: int, as_json: bool) -> None:
 @json
 def sessions(vault: Vault, as_json: bool) -> None:
     """Who is connected now."""
-    from panteras_dns.access import sessions as live
+    from panteras_dns.access.ssh import sessions as live
 
     vault.check()
     found = live.live(vault.sessions)
@@ -207,13 +217,13 @@ def kit(who: str, vault: Vault, gateway: str, out: Path | None, identity_file: s
 
     name, device = names.pair(who)
     place = kits.gateway(gateway, sshd.PORT)
-    identities = _identities(vault)
-    entry, chosen = identities.device(name, device), identities.settings()
+    (entry,) = _identities(vault).device(name, device)
+    chosen = doorway.settings(vault)
     if (state := entry.state(report.now())) != "valid":
         raise Trouble(f"{entry.id}: its certificate is {state}; a kit of it would be of no use")
     own = "" if entry.private_key else identity_file or "~/.ssh/id_ed25519"
     target = out or Path(f"{entry.name}-{entry.device}")
-    kits.write(target, entry, place, chosen, identities.host_ca(), own)
+    kits.write(target, entry, place, chosen, vault.read(vault.host_ca_public).decode().strip(), own)
     for sentence in kits.overlaps(chosen.networks):
         click.echo(f"note: {sentence}", err=True)
     click.echo(
@@ -225,5 +235,5 @@ def kit(who: str, vault: Vault, gateway: str, out: Path | None, identity_file: s
 @with_state
 def repair(vault: Vault) -> None:
     """Write the list of revoked keys anew, from the index."""
-    _identities(vault).write_revoked()
+    _identities(vault).shut()
     click.echo(f"wrote {vault.revoked}")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from panteras_dns.access import report, sshd
+from panteras_dns.access import report
 from panteras_dns.access.commandline import PATH, json, with_state
 from panteras_dns.access.settings import Settings, read
+from panteras_dns.access.ssh import sshd
 from panteras_dns.access.trouble import Misuse
 from panteras_dns.access.vault import Vault
 
@@ -30,8 +31,8 @@ def check(
     \b
     panteras access check gw.example.com:2222 --key id
     """
-    from panteras_dns.access import check as checks
     from panteras_dns.access.kit import gateway as read
+    from panteras_dns.access.ssh import check as checks
 
     place = read(gateway, sshd.PORT)
     beside, here = Path(f"{key}-cert.pub"), Path("id-cert.pub")
@@ -64,11 +65,12 @@ def render(what: str, vault: Vault, for_version: str | None, run: Path, port: in
     panteras access render sshd --for-version 9.8
     """
     version = sshd.read_version(for_version, "--for-version") if for_version else sshd.installed()
-    account = _settings(vault).account if vault.settings.exists() else "tunnel"
+    account = settings(vault).account if vault.settings.exists() else "tunnel"
     click.echo(sshd.render(version, sshd.Place(vault.root, run, account, port)), nl=False)
 
 
-def _settings(vault: Vault) -> Settings:
+def settings(vault: Vault) -> Settings:
+    """What the SSH door leads to."""
     return read(vault.read(vault.settings), str(vault.settings))
 
 
@@ -81,10 +83,10 @@ def door(vault: Vault, run: Path, port: int) -> None:
 
     Looks first whether all is there, and says what is missing.
     """
-    from panteras_dns.access import doorkeeper
+    from panteras_dns.access.ssh import keeper
 
-    chosen = _settings(vault)
-    sys.exit(doorkeeper.keep(vault, sshd.Place(vault.root, run, chosen.account, port), chosen))
+    chosen = settings(vault)
+    sys.exit(keeper.keep(vault, sshd.Place(vault.root, run, chosen.account, port), chosen))
 
 
 @click.command()
@@ -93,6 +95,6 @@ def door(vault: Vault, run: Path, port: int) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=sshd.PORT, show_default=True)
 def health(vault: Vault, run: Path, port: int) -> None:
     """Log in to the door beside this process, and have a name resolved: what its HEALTHCHECK runs."""
-    from panteras_dns.access import doorkeeper
+    from panteras_dns.access.ssh import keeper
 
-    click.echo(doorkeeper.knock(sshd.Place(vault.root, run, _settings(vault).account, port)))
+    click.echo(keeper.knock(sshd.Place(vault.root, run, settings(vault).account, port)))

@@ -5,6 +5,7 @@ when the machine stops. Nothing is deleted: a name that comes back never revives
 """
 
 import contextlib
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -28,9 +29,11 @@ class Entry:
     issued: int
     not_before: int
     not_after: int
-    revoked: int
-    certificate: str  # the line of a -cert.pub file
-    private_key: bytes  # as OpenSSH writes it; empty when the person brought her own
+    certificate: str  # the line of a -cert.pub file, or PEM
+    private_key: bytes  # as OpenSSH writes it, or PEM; empty when the person brought her own
+    revoked: int = 0
+    door: str = "ssh"
+    wrapped_key: str = ""  # for the VPN's door: her half of tls-crypt-v2, as PEM
 
     @property
     def id(self) -> str:
@@ -46,11 +49,19 @@ class Entry:
 
 
 _COLUMNS = ", ".join(one.name for one in fields(Entry))
+_VERSION = 2
 _SCHEMA = f"""
 CREATE TABLE certificates ({_COLUMNS}, PRIMARY KEY (serial));
 CREATE INDEX by_name ON certificates (name, device);
 CREATE INDEX by_key ON certificates (digest);
-PRAGMA user_version = 1;
+PRAGMA user_version = {_VERSION};
+"""
+_FROM_1 = """
+BEGIN IMMEDIATE;
+ALTER TABLE certificates ADD COLUMN door NOT NULL DEFAULT 'ssh';
+ALTER TABLE certificates ADD COLUMN wrapped_key NOT NULL DEFAULT '';
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 
@@ -64,7 +75,9 @@ class Index:
             if create:
                 path.chmod(0o600)
                 self._database.executescript(_SCHEMA)
-            elif self._one("PRAGMA user_version") != (1,):
+            elif (version := self._one("PRAGMA user_version")) == (1,):
+                self._database.executescript(_FROM_1)  # before there was a second door
+            elif version != (_VERSION,):
                 raise Trouble(f"{path}: not an index of identities of this version")
             self._database.execute("PRAGMA synchronous = FULL")
 
@@ -83,7 +96,8 @@ class Index:
 
     def add(self, entries: Iterable[Entry]) -> None:
         marks = ", ".join("?" * len(fields(Entry)))
-        self._database.executemany(f"INSERT INTO certificates VALUES ({marks})", map(astuple, entries))  # noqa: S608
+        statement = f"INSERT INTO certificates ({_COLUMNS}) VALUES ({marks})"  # noqa: S608  (names of our own)
+        self._database.executemany(statement, map(astuple, entries))
 
     def revoke(self, serials: Iterable[int], now: int) -> None:
         """Mark them, those that are revoked already keep their time."""
@@ -102,10 +116,11 @@ class Index:
         """Every certificate, by name, oldest first."""
         return self._entries("ORDER BY name, device, issued, rowid")
 
-    def revoked(self) -> tuple[Sequence[int], Sequence[bytes]]:
-        """Serials, and digests of keys, of all that is revoked."""
+    def revoked(self, door: str) -> tuple[Sequence[int], Sequence[bytes]]:
+        """Serials, and digests of keys, of all that is revoked at *door*."""
+        statement = "SELECT serial, digest FROM certificates WHERE revoked > 0 AND door = ?"
         with self._told():
-            rows = self._database.execute("SELECT serial, digest FROM certificates WHERE revoked > 0").fetchall()
+            rows = self._database.execute(statement, (door,)).fetchall()
         return [serial for serial, _ in rows], sorted({digest for _, digest in rows})
 
     def _entries(self, rest: str, *values: object) -> Sequence[Entry]:
@@ -122,3 +137,8 @@ class Index:
             yield
         except (sqlite3.Error, OSError) as problem:
             raise Trouble(f"{self._path}: {problem}; nothing was changed") from None
+
+
+def new_serial() -> int:
+    """Random, and small enough for every reader of JSON (RFC 8259 6)."""
+    return secrets.randbelow(2**53 - 1) + 1

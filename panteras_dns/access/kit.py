@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from panteras_dns.access.identities import HOST_ALIAS
+from panteras_dns.access.door import ALIAS
 from panteras_dns.access.index import Entry
 from panteras_dns.access.report import day
 from panteras_dns.access.settings import Network, Settings
@@ -113,7 +113,7 @@ def _values(entry: Entry, door: Gateway, chosen: Settings, host_ca: str, identit
         "port": str(door.port),
         "remote": f"{chosen.account}@{door.remote}",
         "account": chosen.account,
-        "alias": HOST_ALIAS,
+        "alias": ALIAS,
         "host_ca": " ".join(host_ca.split()[:2]),
         "identity_file": identity_file or "id",
         "domain": chosen.domain,

@@ -4,6 +4,7 @@ Narrow on purpose: a name becomes a file name, a line of a log and a field of a 
 """
 
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from panteras_dns.access.trouble import Misuse
@@ -28,6 +29,16 @@ def pair(text: str) -> tuple[str, str | None]:
     """Read `NAME` or `NAME/DEVICE`."""
     person, slash, device = text.partition("/")
     return name(person), name(device, "device") if slash else None
+
+
+def people(texts: Sequence[str], device: str) -> Sequence[tuple[str, str]]:
+    """Read several, those without a device with *device*; each once."""
+    if not texts:
+        raise Misuse("nobody is named, expected NAME or NAME/DEVICE")
+    found = [(who, own or device) for who, own in map(pair, texts)]
+    if twice := [f"{who}/{own}" for who, own in found if found.count((who, own)) > 1]:
+        raise Misuse(f"{twice[0]}: is named twice")
+    return found
 
 
 def services(text: str) -> tuple[str, ...]:

@@ -4,9 +4,13 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from panteras_dns.access.door import Ending
 from panteras_dns.access.index import Entry
+
+if TYPE_CHECKING:
+    from panteras_dns.access.identities import Revocation
 
 _DAY = 86_400
 
@@ -28,6 +32,7 @@ def _object(entry: Entry, moment: float) -> Mapping[str, Any]:
     return {
         "name": entry.name,
         "device": entry.device,
+        "door": entry.door,
         "serial": entry.serial,
         "state": entry.state(moment),
         "fingerprint": entry.fingerprint,
@@ -45,28 +50,35 @@ def as_json(entries: Iterable[Entry]) -> str:
     return json.dumps([_object(entry, moment) for entry in entries])
 
 
-def granted(entry: Entry) -> str:
-    reach = entry.services or "all services"
-    return (
-        f"{entry.id}: certificate {entry.serial}, good until {day(entry.not_after)}, for {reach}\n"
-        f"next: panteras access kit {entry.id} --gateway HOST[:PORT]"
-    )
+def granted(entries: Sequence[Entry]) -> str:
+    lines = [
+        f"{entry.id}: certificate {entry.serial} for the door {entry.door}, good until {day(entry.not_after)}, "
+        f"for {entry.services or 'all services'}"
+        for entry in entries
+    ]
+    return "\n".join([*lines, f"next: panteras access kit {entries[-1].id} --gateway HOST[:PORT]"])
+
+
+def own(found: Iterable[Ending]) -> str:
+    """What was renewed of the doors themselves."""
+    lines = [f"{one.what} is good until {day(one.not_after)}" for one in found]
+    return "\n".join([*lines, "restart the doors"])
 
 
 def table(entries: Sequence[Entry], whole: bool) -> str:
     """The certificates that count now; all of them if *whole*."""
     moment = now()
-    last = {entry.id: entry.serial for entry in entries}
+    last = {(entry.id, entry.door): entry.serial for entry in entries}
     shown = [
         entry
         for entry in entries
-        if whole or (entry.serial == last[entry.id] and entry.state(moment) in {"valid", "waiting"})
+        if whole or (entry.serial == last[entry.id, entry.door] and entry.state(moment) in {"valid", "waiting"})
     ]
-    rows = [("NAME", "DEVICE", "SERIAL", "STATE", "UNTIL", "SERVICES")]
+    rows = [("NAME", "DEVICE", "DOOR", "SERIAL", "STATE", "UNTIL", "SERVICES")]
     for entry in shown:
-        until = day(entry.not_after)
-        rows.append((entry.name, entry.device, str(entry.serial), entry.state(moment), until, entry.services or "all"))
-    rest = len({entry.id for entry in entries}) - len({entry.id for entry in shown})
+        state, until = entry.state(moment), day(entry.not_after)
+        rows.append((entry.name, entry.device, entry.door, str(entry.serial), state, until, entry.services or "all"))
+    rest = len(last) - len({(entry.id, entry.door) for entry in shown})
     more = f"; {rest} more expired or revoked: --all" if rest else ""
     return f"{_columns(rows)}\n{len(shown)} certificate{'' if len(shown) == 1 else 's'}{more}"
 
@@ -76,28 +88,32 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def revocation(who: str, done: Any) -> str:
+def revocation(who: str, done: "Revocation") -> str:
     count = len(done.entries)
     shut = f"{who}: {count} certificate{'' if count == 1 else 's'} revoked"
     if not done.proved:
-        return f"{shut}, but a session still lives after {done.seconds:.2f} s: stop the container of the door"
-    ended = {0: "no session was live", 1: "1 session ended"}.get(done.ended, f"{done.ended} sessions ended")
+        return f"{shut}, but {'; '.join(one.why for one in done.ended if one.why)}"
+    ended = {0: "no session was live", 1: "1 session ended"}.get(done.sessions, f"{done.sessions} sessions ended")
     return f"{shut}, {ended}; looked again: none is live, {done.seconds:.2f} s"
 
 
-def revocation_as_json(done: Any) -> str:
-    serials = [entry.serial for entry in done.entries]
-    return json.dumps(
-        {"serials": serials, "sessions_ended": done.ended, "proved": done.proved, "seconds": round(done.seconds, 3)}
-    )
+def revocation_as_json(done: "Revocation") -> str:
+    told = {
+        "serials": [entry.serial for entry in done.entries],
+        "sessions_ended": done.sessions,
+        "proved": done.proved,
+        "why": [one.why for one in done.ended if one.why],
+        "seconds": round(done.seconds, 3),
+    }
+    return json.dumps(told)
 
 
-def ending(entries: Iterable[Entry], door: int, warn: int) -> Sequence[Mapping[str, Any]]:
+def ending(entries: Iterable[Entry], own: Iterable[Ending], warn: int) -> Sequence[Mapping[str, Any]]:
     """What ends within *warn* days or has ended, soonest first; what was revoked is nobody's worry."""
     limit = now() + warn * _DAY
-    last = {entry.id: entry for entry in entries}.values()
-    found = [(e.not_after, e.id, f"panteras access renew {e.id}") for e in last if not e.revoked]
-    found.append((door, "the door's host certificate", "panteras access renew gateway:"))
+    last = {(entry.id, entry.door): entry for entry in entries}.values()
+    found = [(e.not_after, f"{e.id} ({e.door})", f"panteras access renew {e.id}") for e in last if not e.revoked]
+    found += [(one.not_after, one.what, one.renew) for one in own]
     return [
         {"what": what, "not_after": _moment(end), "days": int((end - now()) // _DAY), "renew": command}
         for end, what, command in sorted(found)

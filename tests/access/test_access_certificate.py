@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panteras_dns.access import ca, certificate
-from panteras_dns.access.certificate import Certificate
-from panteras_dns.access.publickey import PublicKey, public_key
+from panteras_dns.access.ssh import ca, certificate
+from panteras_dns.access.ssh.certificate import Certificate
+from panteras_dns.access.ssh.publickey import PublicKey, public_key
+from panteras_dns.access.ssh.wire import Malformed, string
 from panteras_dns.access.trouble import Misuse
-from panteras_dns.access.wire import Malformed, string
 
 KINDS = [("ed25519", 256), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 3072)]
 

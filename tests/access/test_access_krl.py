@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panteras_dns.access import ca, certificate, krl
-from panteras_dns.access.certificate import Certificate
-from panteras_dns.access.publickey import PublicKey
-from panteras_dns.access.wire import Malformed
+from panteras_dns.access.ssh import ca, certificate, krl
+from panteras_dns.access.ssh.certificate import Certificate
+from panteras_dns.access.ssh.publickey import PublicKey
+from panteras_dns.access.ssh.wire import Malformed
 
 NUMBERS = st.frozensets(st.integers(1, 2**64 - 1), max_size=20)
 DIGESTS = st.frozensets(st.binary(min_size=32, max_size=32), max_size=20)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panteras_dns.access.order import Order, Refused, Wishes, read_command, read_options, read_upload
+from panteras_dns.access.ssh.order import Order, Refused, Wishes, read_command, read_options, read_upload
 
 SCRIPT = (
     "import sys, os; verbosity={v}; {s}stdin = os.fdopen(0, {q}rb{q}); "

@@ -1,7 +1,6 @@
 """The certificate authorities: one for people, one for the door. Commands alone use their keys."""
 
 import secrets
-import time
 import warnings
 from collections.abc import Callable
 
@@ -17,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
-from panteras_dns.access.certificate import Certificate
-from panteras_dns.access.publickey import PublicKey, public_key
+from panteras_dns.access.ssh.certificate import Certificate
+from panteras_dns.access.ssh.publickey import PublicKey, public_key
 from panteras_dns.access.trouble import Trouble
 
 
@@ -45,15 +44,6 @@ def new_key(comment: str, passphrase: bytes | None = None) -> tuple[bytes, Publi
     except UnsupportedAlgorithm:
         raise Trouble(f"{comment}: a passphrase needs the package bcrypt; nothing was written") from None
     return private, _public(key)
-
-
-def new_serial() -> int:
-    """Random, and small enough for every reader of JSON (RFC 8259 6)."""
-    return secrets.randbelow(2**53 - 1) + 1
-
-
-def now() -> int:
-    return int(time.time())
 
 
 def _public(key: Ed25519PrivateKey) -> PublicKey:

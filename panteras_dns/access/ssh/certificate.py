@@ -9,8 +9,8 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from panteras_dns.access.publickey import PublicKey
-from panteras_dns.access.wire import Malformed, Reader, string, uint64
+from panteras_dns.access.ssh.publickey import PublicKey
+from panteras_dns.access.ssh.wire import Malformed, Reader, string, uint64
 
 USER, HOST = 1, 2
 LIMIT = "services@panteras"  # the extension that names what an identity may reach: signed, and unknown to sshd

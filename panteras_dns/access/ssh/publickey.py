@@ -5,8 +5,8 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 
+from panteras_dns.access.ssh.wire import Malformed, Reader
 from panteras_dns.access.trouble import Misuse
-from panteras_dns.access.wire import Malformed, Reader
 
 _KINDS = {  # with the certificate's own name for the kind
     "ssh-ed25519": "ssh-ed25519-cert-v01@openssh.com",

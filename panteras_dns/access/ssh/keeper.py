@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from panteras_dns.access import krl, lookup, sessions, sshd
-from panteras_dns.access.gate import AUDIT_SOCKET, HEALTH, PURPOSE
+from panteras_dns.access import lookup
 from panteras_dns.access.settings import Settings
+from panteras_dns.access.ssh import krl, sessions, sshd
+from panteras_dns.access.ssh.gate import AUDIT_SOCKET, HEALTH, PURPOSE
+from panteras_dns.access.ssh.wire import Malformed
 from panteras_dns.access.trouble import Trouble
 from panteras_dns.access.vault import Vault
-from panteras_dns.access.wire import Malformed
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -170,7 +171,7 @@ def _audit(path: Path) -> Iterator[socket.socket]:
 
 def _make_health_key(place: sshd.Place) -> None:
     """A key that lives as long as this container, good from its own loopback for the question after its health."""
-    from panteras_dns.access import ca  # noqa: PLC0415  (after the checks: cryptography takes a while)
+    from panteras_dns.access.ssh import ca  # noqa: PLC0415  (after the checks: cryptography takes a while)
 
     private, public = ca.new_key("health")
     place.health_key.unlink(missing_ok=True)

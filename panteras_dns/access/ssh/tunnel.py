@@ -14,8 +14,8 @@ from typing import Any
 from sshuttle import helpers, server, ssnet
 
 from panteras_dns.access import lookup
-from panteras_dns.access.order import Wishes
 from panteras_dns.access.reach import Denied, Reach
+from panteras_dns.access.ssh.order import Wishes
 
 MOST_CONNECTIONS = 400  # select(), which sshuttle waits with, ends at 1024 sockets
 _MOST_QUESTIONS = 100  # in flight; each may hold three sockets

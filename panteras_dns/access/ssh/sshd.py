@@ -108,7 +108,7 @@ def _people(place: Place) -> Sequence[tuple[Version, str]]:
 
 
 def _conduct(place: Place) -> Sequence[tuple[Version, str]]:
-    gate = f"exec {sys.executable} -I -m panteras_dns.access.gate --state {place.state} --run {place.run}"
+    gate = f"exec {sys.executable} -I -m panteras_dns.access.ssh.gate --state {place.state} --run {place.run}"
     return (
         (_ALWAYS, "# What they may do: the gate decides. It opens sockets itself, sshd forwards nothing."),
         (_ALWAYS, "ExposeAuthInfo yes"),

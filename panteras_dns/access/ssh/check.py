@@ -14,11 +14,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from dnslib import QTYPE, RCODE, DNSError, DNSQuestion, DNSRecord
 
-from panteras_dns.access import certificate
-from panteras_dns.access.certificate import HOST, Certificate
-from panteras_dns.access.publickey import PublicKey, public_key
+from panteras_dns.access.ssh import certificate
+from panteras_dns.access.ssh.certificate import HOST, Certificate
+from panteras_dns.access.ssh.publickey import PublicKey, public_key
+from panteras_dns.access.ssh.wire import Malformed, Reader
 from panteras_dns.access.trouble import Misuse
-from panteras_dns.access.wire import Malformed, Reader
 
 _PATIENCE = 5.0  # seconds for a step
 _HELLO = b"\0\0SSHUTTLE0001"

@@ -6,7 +6,7 @@ Written here and not by ssh-keygen, since whoever revokes may have no OpenSSH; t
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from panteras_dns.access.wire import Malformed, Reader, string, uint64
+from panteras_dns.access.ssh.wire import Malformed, Reader, string, uint64
 
 _MAGIC = b"SSHKRL\n\0"
 _FORMAT = (1).to_bytes(4)

@@ -1,6 +1,6 @@
 """The forced command of every login: sshuttle's server for this identity, and nothing else.
 
-    python -m panteras_dns.access.gate --state DIR --run DIR
+    python -m panteras_dns.access.ssh.gate --state DIR --run DIR
 
 Who knocks is read from the certificate that sshd has verified. Runs without any secret in its hands.
 """
@@ -22,11 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from panteras_dns.access import certificate, krl, sessions, settings
-from panteras_dns.access.certificate import Certificate
-from panteras_dns.access.order import Order, Refused, Wishes, read_command, read_upload
+from panteras_dns.access import settings
+from panteras_dns.access.ssh import certificate, krl, sessions
+from panteras_dns.access.ssh.certificate import Certificate
+from panteras_dns.access.ssh.order import Order, Refused, Wishes, read_command, read_upload
+from panteras_dns.access.ssh.wire import Malformed
 from panteras_dns.access.trouble import Trouble
-from panteras_dns.access.wire import Malformed
 
 PURPOSE = "This door is for sshuttle alone: see the README of your kit."
 AUDIT_SOCKET = "audit"
@@ -82,8 +83,9 @@ def _carry(
     order: Order, wishes: Wishes, who: Certificate, watch: "Watch", audit: "Audit", chosen: settings.Settings
 ) -> None:
     """The tunnel itself, from the first packet to the last."""
-    from panteras_dns.access import lookup, tunnel  # noqa: PLC0415  (who is refused need not wait for them)
+    from panteras_dns.access import lookup  # noqa: PLC0415  (who is refused need not wait for them)
     from panteras_dns.access.reach import Reach  # noqa: PLC0415
+    from panteras_dns.access.ssh import tunnel  # noqa: PLC0415  (who is refused need not wait for them)
 
     dns = str(chosen.dns)
     until = datetime.fromtimestamp(who.valid_before, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
