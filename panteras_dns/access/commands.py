@@ -111,7 +111,8 @@ def grant(
     sudo panteras access grant bob --services 'python*,web' --public-key bob.pub
     sudo panteras access grant --file team.txt
     """
-    named = [*people, *(vault.read(file).decode("utf-8", "replace").split() if file else ())]
+    lines = vault.read(file).decode("utf-8", "replace").splitlines() if file else []
+    named = [*people, *filter(None, map(str.strip, lines))]
     who = names.people(named, names.name(device, "device"))
     limit = names.services(services)
     if public_key and len(who) > 1:

@@ -5,7 +5,9 @@ Its version is pinned in pyproject.toml: `Mux`, `DnsProxy`, `SockWrapper` and `c
 
 import contextlib
 import ipaddress
+import os
 import socket
+import struct
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,8 +20,13 @@ from panteras_dns.access.reach import Denied, Reach
 from panteras_dns.access.ssh.order import Wishes
 
 MOST_CONNECTIONS = 400  # select(), which sshuttle waits with, ends at 1024 sockets
+MOST_WAITING = 16_777_216  # bytes for a client that reads too slowly; what would add to them waits
 _MOST_QUESTIONS = 100  # in flight; each may hold three sockets
+_QUESTION = 30.0  # seconds that one may take, as in sshuttle
 _DNS_PORT = 53
+_LONGEST_STRING = 255  # RFC 1035 3.3
+_BATCH = 256  # packets in one write
+_HEADER, _MAGIC = struct.Struct("!2sHHH"), b"SS"  # of sshuttle: channel, command, length
 
 Audit = Callable[[Mapping[str, Any]], None]
 
@@ -68,7 +75,7 @@ class Guard:
             if str(query.q.qname).lower().rstrip(".") == self._mine:
                 reply = query.reply()
                 if query.q.qtype in {QTYPE.TXT, QTYPE.ANY}:
-                    reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(self._me), ttl=0))
+                    reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(_strings(self._me)), ttl=0))
                 return bytes(reply.pack())
         return None
 
@@ -81,9 +88,63 @@ class Guard:
 class GuardedMux(ssnet.Mux):  # type: ignore[misc]
     """Lets TCP connects and questions through, each after a look; nothing else begins here."""
 
+    inbuf: bytes
+
     def __init__(self, rfile: Any, wfile: Any, guard: Guard) -> None:
-        super().__init__(rfile, wfile)
         self._guard = guard
+        self._waiting = 0  # bytes on their way to the client
+        self._held = False
+        super().__init__(rfile, wfile)
+
+    # The services are not read from while this is true: sshuttle's own word for it, when the client asks for low
+    # latency; and ours, whatever it asks for, since else a download fills the memory of a slow line's other end.
+    @property
+    def too_full(self) -> bool:
+        return self._held or self._waiting > MOST_WAITING
+
+    @too_full.setter
+    def too_full(self, held: bool) -> None:
+        self._held = held
+
+    def pre_select(self, r: list[Any], w: list[Any], x: list[Any]) -> None:
+        super().pre_select(r, w, x)
+        if self._waiting > 2 * MOST_WAITING and self.rfile in r:
+            r.remove(self.rfile)  # each ping asks for a pong: who does not read them need send no more
+
+    def send(self, channel: int, cmd: int, data: bytes) -> None:
+        super().send(channel, cmd, data)
+        self._waiting += ssnet.HDR_LEN + len(data)
+
+    def flush(self) -> None:
+        """Write what waits, many packets at once: sshuttle would write one a turn."""
+        os.set_blocking(self.wfile.fileno(), False)
+        try:
+            wrote = os.writev(self.wfile.fileno(), self.outbuf[:_BATCH])
+        except BlockingIOError:
+            return
+        self._waiting -= wrote
+        whole = 0
+        while whole < len(self.outbuf) and wrote >= len(self.outbuf[whole]):
+            wrote -= len(self.outbuf[whole])
+            whole += 1
+        del self.outbuf[:whole]
+        if wrote:
+            self.outbuf[0] = self.outbuf[0][wrote:]
+
+    def handle(self) -> None:
+        """Take what came apart, in time that grows with its size and not with the square of it."""
+        self.fill()
+        data, at = self.inbuf, 0
+        while len(data) - at >= ssnet.HDR_LEN:
+            magic, channel, cmd, size = _HEADER.unpack_from(data, at)
+            if magic != _MAGIC:
+                raise helpers.Fatal("the client does not speak sshuttle's language")
+            end = at + ssnet.HDR_LEN + size
+            if end > len(data):
+                break
+            self.got_packet(channel, cmd, data[at + ssnet.HDR_LEN : end])
+            at = end
+        self.inbuf = data[at:]
 
     def got_packet(self, channel: int, cmd: int, data: bytes) -> None:
         if cmd == ssnet.CMD_TCP_CONNECT:
@@ -91,9 +152,9 @@ class GuardedMux(ssnet.Mux):  # type: ignore[misc]
         elif cmd == ssnet.CMD_DNS_REQ:
             if self._guard.questions < _MOST_QUESTIONS and not self.channels.get(channel):
                 super().got_packet(channel, cmd, data)
-        elif cmd in _FLOW or self.channels.get(channel):
+        elif cmd in _FLOW or (cmd in _STREAM and self.channels.get(channel)):
             super().got_packet(channel, cmd, data)
-        # UDP, routes and host names: this door has none of them.
+        # UDP, routes and host names: this door has none of them, whatever channel they come on.
 
     def _connect(self, channel: int, data: bytes) -> None:
         if self.channels.get(channel):
@@ -112,6 +173,7 @@ class GuardedMux(ssnet.Mux):  # type: ignore[misc]
 
 
 _FLOW = {ssnet.CMD_PING, ssnet.CMD_PONG, ssnet.CMD_EXIT}
+_STREAM = {ssnet.CMD_TCP_DATA, ssnet.CMD_TCP_EOF, ssnet.CMD_TCP_STOP_SENDING}
 
 
 class Connection(ssnet.SockWrapper):  # type: ignore[misc]
@@ -161,8 +223,17 @@ class GuardedDns(server.DnsProxy):  # type: ignore[misc]
 
     def __init__(self, mux: Any, channel: int, request: bytes, nameserver: str, guard: Guard) -> None:
         self._guard = guard
+        self._until = time.monotonic() + _QUESTION
         guard.questions += 1
         super().__init__(mux, channel, request, nameserver)
+
+    @property
+    def timeout(self) -> float:
+        """The moment that sshuttle compares with the time of day: past or never, so that the clock may jump."""
+        return float("-inf") if time.monotonic() >= self._until else float("inf")
+
+    @timeout.setter
+    def timeout(self, moment: float) -> None: ...
 
     def try_send(self) -> None:
         if (reply := self._guard.answer(self.request)) is not None:
@@ -208,7 +279,14 @@ def run(wishes: Wishes, verbosity: int, guard: Guard, nameserver: str) -> None:
 
 
 def _place(data: bytes) -> lookup.Place:
-    _, address, port = data.decode("ascii").split(",", 2)
-    if len(port) > 5 or not 0 < int(port) < 65_536:
-        raise ValueError("not a port")
-    return str(ipaddress.ip_address(address)), int(port)
+    family, address, port = data.decode("ascii").split(",", 2)
+    if not (family.isdigit() and port.isdigit() and len(family) <= 5 and len(port) <= 5 and 0 < int(port) < 65_536):
+        raise ValueError("not a place")
+    found = ipaddress.ip_address(address)
+    # ::ffff:127.0.0.1 is 127.0.0.1 to the kernel, and must be to whoever decides.
+    return str(getattr(found, "ipv4_mapped", None) or found), int(port)
+
+
+def _strings(text: str) -> list[bytes]:
+    """*text* as the strings of a TXT record."""
+    return [text[at : at + _LONGEST_STRING].encode() for at in range(0, len(text), _LONGEST_STRING)]
