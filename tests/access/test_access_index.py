@@ -117,7 +117,7 @@ def test_a_damaged_index_is_told_in_one_line(tmp_path, index, damage):
     path = tmp_path / "index.db"
     path.write_bytes(damage(path.read_bytes()))
 
-    with pytest.raises(Trouble, match="index.db: .*; nothing was changed") as told:
+    with pytest.raises(Trouble, match=r"index.db: .*; nothing was changed") as told:
         Index(path).all()
 
     assert "\n" not in str(told.value)

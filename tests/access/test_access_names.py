@@ -39,7 +39,7 @@ def test_a_plain_name_is_taken(text):
     ],
 )
 def test_another_name_is_refused_in_one_line_with_status_2(text):
-    with pytest.raises(Misuse, match="not a name: .*, expected 1 to 64 letters") as told:
+    with pytest.raises(Misuse, match=r"not a name: .*, expected 1 to 64 letters") as told:
         names.name(text)
 
     assert told.value.status == 2

@@ -237,4 +237,10 @@ def _now() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        # At once: what sshuttle leaves behind tells tracebacks while the interpreter takes itself apart.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0)
