@@ -14,7 +14,7 @@ from typing import Any
 from sshuttle import ssnet
 
 from panteras_dns.access.reach import Denied
-from panteras_dns.access.ssh import tunnel
+from panteras_dns.access.ssh import carriage, tunnel
 from panteras_dns.access.ssh.order import Wishes
 
 HEADER = struct.Struct("!2sHHH")
@@ -37,8 +37,10 @@ class Everything:
 class Carrier:
     """A running server, spoken to packet by packet."""
 
-    def __init__(self, log: Path, nameserver: str = "127.99.99.99", latency_control: bool = True) -> None:
-        words = [sys.executable, __file__, str(log), nameserver, str(int(latency_control))]
+    def __init__(
+        self, log: Path, nameserver: str = "127.99.99.99", latency_control: bool = True, stuck: float = 30
+    ) -> None:
+        words = [sys.executable, __file__, str(log), nameserver, str(int(latency_control)), str(stuck)]
         self._log = log
         log.touch()
         self._process = subprocess.Popen(
@@ -127,7 +129,8 @@ class Carrier:
         return data
 
 
-def serve(log: str, nameserver: str, latency_control: str) -> None:
+def serve(log: str, nameserver: str, latency_control: str, stuck: str) -> None:
+    carriage.STUCK = float(stuck)
     with Path(log).open("a", buffering=1) as file:
         guard = tunnel.Guard(Everything(), lambda event: print(json.dumps(event), file=file), "consul", ME)  # type: ignore[arg-type]
         tunnel.run(Wishes(latency_control == "1"), 0, guard, nameserver)

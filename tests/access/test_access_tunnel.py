@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from sshuttle import ssnet
 
 from panteras_dns.access.ssh import tunnel
-from panteras_dns.access.ssh.tunnel import MOST_CONNECTIONS, MOST_WAITING, Guard
+from panteras_dns.access.ssh.carriage import MOST_HELD, MOST_WAITING
+from panteras_dns.access.ssh.tunnel import MOST_CONNECTIONS, Guard
 
 
 @pytest.fixture
@@ -200,6 +202,54 @@ def test_a_slow_line_does_not_fill_the_memory_with_a_download(tmp_path, service,
         assert carrier.memory() < 100_000_000
     finally:
         carrier.end()
+
+
+def an_upload(channel: int, size: int) -> bytes:
+    packet = HEADER.pack(b"SS", channel, ssnet.CMD_TCP_DATA, 60_000) + bytes(60_000)
+    return packet * (size // 60_000)
+
+
+def test_a_slow_service_does_not_fill_the_memory_with_an_upload_and_gets_all_of_it(carrier, service):
+    carrier.connect(1, service.getsockname()[1])
+    far, _ = service.accept()
+    data = an_upload(1, 120_000_000)
+
+    sent = carrier.pour(data)
+    held = carrier.memory()
+    with far:
+        reader = threading.Thread(target=lambda: [None for _ in iter(lambda: far.recv(1 << 20), b"")])
+        reader.start()
+        sent += carrier.pour(data[sent:], patience=5)
+        carrier.send(1, ssnet.CMD_TCP_EOF)
+        reader.join(10)
+
+    carrier.ping()
+    assert held < MOST_HELD + 100_000_000
+    assert sent == len(data)
+
+
+def test_a_service_that_takes_nothing_any_more_is_cut_off_and_the_others_go_on(tmp_path, service):
+    carrier = Carrier(tmp_path / "other", stuck=0.2)
+    try:
+        for channel in (1, 2):
+            carrier.connect(channel, service.getsockname()[1])
+        stuck, other = service.accept()[0], service.accept()[0]
+        carrier.send(2, ssnet.CMD_TCP_DATA, b"before")
+
+        sent = carrier.pour(an_upload(1, 120_000_000), patience=5)
+        carrier.send(2, ssnet.CMD_TCP_DATA, b" and after")
+        carrier.ping()
+
+        heard = other.recv(6) + other.recv(10)
+        carrier.ping()
+        (line,) = carrier.audit()
+        stuck.close()
+        other.close()
+    finally:
+        carrier.end()
+    assert sent > 120_000_000
+    assert heard == b"before and after"
+    assert line["error"] == "the service took nothing for too long"
 
 
 class Told:

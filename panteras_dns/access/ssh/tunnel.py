@@ -1,13 +1,12 @@
 """sshuttle's own server, with a guard at the places where it would reach out: TCP connects, DNS, and all the rest.
 
-Its version is pinned in pyproject.toml: `Mux`, `DnsProxy`, `SockWrapper` and `connect_dst` are what is relied on.
+Its version is pinned in pyproject.toml: `Mux`, `MuxWrapper`, `DnsProxy`, `SockWrapper`, `Proxy`, `connect_dst` and
+`runonce` are what is relied on.
 """
 
 import contextlib
 import ipaddress
-import os
 import socket
-import struct
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,16 +16,14 @@ from sshuttle import helpers, server, ssnet
 
 from panteras_dns.access import lookup
 from panteras_dns.access.reach import Denied, Reach
+from panteras_dns.access.ssh import carriage
 from panteras_dns.access.ssh.order import Wishes
 
 MOST_CONNECTIONS = 400  # select(), which sshuttle waits with, ends at 1024 sockets
-MOST_WAITING = 16_777_216  # bytes for a client that reads too slowly; what would add to them waits
 _MOST_QUESTIONS = 100  # in flight; each may hold three sockets
 _QUESTION = 30.0  # seconds that one may take, as in sshuttle
 _DNS_PORT = 53
 _LONGEST_STRING = 255  # RFC 1035 3.3
-_BATCH = 256  # packets in one write
-_HEADER, _MAGIC = struct.Struct("!2sHHH"), b"SS"  # of sshuttle: channel, command, length
 
 Audit = Callable[[Mapping[str, Any]], None]
 
@@ -85,66 +82,12 @@ class Guard:
             self.reach.learn(*lookup.answers(reply))
 
 
-class GuardedMux(ssnet.Mux):  # type: ignore[misc]
+class GuardedMux(carriage.Mux):
     """Lets TCP connects and questions through, each after a look; nothing else begins here."""
-
-    inbuf: bytes
 
     def __init__(self, rfile: Any, wfile: Any, guard: Guard) -> None:
         self._guard = guard
-        self._waiting = 0  # bytes on their way to the client
-        self._held = False
         super().__init__(rfile, wfile)
-
-    # The services are not read from while this is true: sshuttle's own word for it, when the client asks for low
-    # latency; and ours, whatever it asks for, since else a download fills the memory of a slow line's other end.
-    @property
-    def too_full(self) -> bool:
-        return self._held or self._waiting > MOST_WAITING
-
-    @too_full.setter
-    def too_full(self, held: bool) -> None:
-        self._held = held
-
-    def pre_select(self, r: list[Any], w: list[Any], x: list[Any]) -> None:
-        super().pre_select(r, w, x)
-        if self._waiting > 2 * MOST_WAITING and self.rfile in r:
-            r.remove(self.rfile)  # each ping asks for a pong: who does not read them need send no more
-
-    def send(self, channel: int, cmd: int, data: bytes) -> None:
-        super().send(channel, cmd, data)
-        self._waiting += ssnet.HDR_LEN + len(data)
-
-    def flush(self) -> None:
-        """Write what waits, many packets at once: sshuttle would write one a turn."""
-        os.set_blocking(self.wfile.fileno(), False)
-        try:
-            wrote = os.writev(self.wfile.fileno(), self.outbuf[:_BATCH])
-        except BlockingIOError:
-            return
-        self._waiting -= wrote
-        whole = 0
-        while whole < len(self.outbuf) and wrote >= len(self.outbuf[whole]):
-            wrote -= len(self.outbuf[whole])
-            whole += 1
-        del self.outbuf[:whole]
-        if wrote:
-            self.outbuf[0] = self.outbuf[0][wrote:]
-
-    def handle(self) -> None:
-        """Take what came apart, in time that grows with its size and not with the square of it."""
-        self.fill()
-        data, at = self.inbuf, 0
-        while len(data) - at >= ssnet.HDR_LEN:
-            magic, channel, cmd, size = _HEADER.unpack_from(data, at)
-            if magic != _MAGIC:
-                raise helpers.Fatal("the client does not speak sshuttle's language")
-            end = at + ssnet.HDR_LEN + size
-            if end > len(data):
-                break
-            self.got_packet(channel, cmd, data[at + ssnet.HDR_LEN : end])
-            at = end
-        self.inbuf = data[at:]
 
     def got_packet(self, channel: int, cmd: int, data: bytes) -> None:
         if cmd == ssnet.CMD_TCP_CONNECT:
@@ -176,42 +119,24 @@ _FLOW = {ssnet.CMD_PING, ssnet.CMD_PONG, ssnet.CMD_EXIT}
 _STREAM = {ssnet.CMD_TCP_DATA, ssnet.CMD_TCP_EOF, ssnet.CMD_TCP_STOP_SENDING}
 
 
-class Connection(ssnet.SockWrapper):  # type: ignore[misc]
-    """A connection to a service that counts what passes, and tells it once when it ends."""
+class Connection(carriage.Far):
+    """A connection to a service that tells once, when it ends, what went through."""
 
     def __init__(self, sock: socket.socket, place: lookup.Place, service: str, guard: Guard) -> None:
         self._place, self._service, self._guard = place, service, guard
         self._since = time.monotonic()
-        self._passed = 0
         guard.open.add(self)
-        super().__init__(sock, sock, connect_to=place, peername=f"{place[0]}:{place[1]}")
+        super().__init__(sock, place)
 
     def told(self) -> Mapping[str, Any]:
         return {
             "service": self._service or None,
             "address": self._place[0],
             "port": self._place[1],
-            "bytes": self._passed,
+            "bytes": self.passed,
             "seconds": round(time.monotonic() - self._since, 3),
             "error": str(self.exc) if self.exc else None,
         }
-
-    def try_connect(self) -> None:
-        try:
-            super().try_connect()
-        except OSError as problem:  # one that sshuttle does not know would end the tunnel
-            self.connect_to = None
-            self.seterr(problem)
-
-    def uwrite(self, buf: bytes) -> int | None:
-        sent: int | None = super().uwrite(buf)
-        self._passed += sent or 0
-        return sent
-
-    def uread(self) -> bytes | None:
-        data: bytes | None = super().uread()
-        self._passed += len(data or b"")
-        return data
 
     def dispose(self) -> None:
         super().dispose()
@@ -271,6 +196,8 @@ def run(wishes: Wishes, verbosity: int, guard: Guard, nameserver: str) -> None:
     helpers.verbose = min(verbosity, 2)
     server.Mux = partial(GuardedMux, guard=guard)
     server.DnsProxy = partial(GuardedDns, guard=guard)
+    server.MuxWrapper = carriage.Stream
+    ssnet.runonce = carriage.turn
     buffer = wishes.latency_buffer_size or ssnet.LATENCY_BUFFER_SIZE  # without one, sshuttle 2.0 does not start
     try:
         server.main(wishes.latency_control, buffer, False, f"{nameserver}@{_DNS_PORT}", False)
