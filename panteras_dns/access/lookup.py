@@ -70,11 +70,12 @@ def _over_udp(server: str, port: int, query: DNSRecord, deadline: float) -> DNSR
     with socket.socket(_family(server), socket.SOCK_DGRAM) as sock:
         sock.connect((server, port))
         sock.send(query.pack())
-        while True:
-            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        while (left := deadline - time.monotonic()) > 0:
+            sock.settimeout(left)
             found = DNSRecord.parse(sock.recv(65_535))
             if found.header.id == query.header.id:
                 return found
+    raise TimeoutError
 
 
 def _over_tcp(server: str, port: int, query: DNSRecord, deadline: float) -> DNSRecord:

@@ -108,9 +108,10 @@ class Reach:
         return any(found in network for network in self._networks)
 
     def _candidates(self, address: str) -> Sequence[str]:
-        """The names that may be at *address*: first that which was resolved to it, then all that are named in full."""
+        """The names that may be at *address*: that which was resolved to it before all others, the silent ones last."""
         first = self._names.get(address, "")
-        return [name for name in (first, *reversed(self._watched)) if name in self._watched]
+        found = [name for name in (first, *reversed(self._watched)) if name in self._watched]
+        return sorted(found, key=lambda name: self._watched[name].pause)
 
     def _instances(self, name: str, until: float) -> set[Place]:
         watched, now = self._watched[name], self._clock()
