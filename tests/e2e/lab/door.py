@@ -73,6 +73,7 @@ class Tunnel(Process):
         shell = f"cd {shlex.quote(str(kit))} && exec {shlex.join(words)}"
         super().__init__(["sh", "-c", shell], kit / "sshuttle.log", laptop)
         self._laptop = laptop
+        self._networks = [line for line in (kit / file).read_text().splitlines() if line[:1].isdigit()]
         try:
             self.wait_until(self._catches, "connected, with its rules", within=LONGEST_TUNNEL)
         except BaseException:
@@ -84,7 +85,7 @@ class Tunnel(Process):
         if "Connected to server" not in self.output + self.errors:
             return False
         rules = [rule for rule in self._laptop.run("iptables", "-t", "nat", "-S").splitlines() if "REDIRECT" in rule]
-        return any("--dport 53" in rule for rule in rules) and any(addresses.SERVICES in rule for rule in rules)
+        return all(any(wanted in rule for rule in rules) for wanted in ("--dport 53", *self._networks))
 
 
 def current() -> Sequence[str]:
