@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-from dnslib import EDNS0, QTYPE, DNSError, DNSQuestion, DNSRecord
+from dnslib import EDNS0, QTYPE, RR, TXT, DNSError, DNSQuestion, DNSRecord
 
 Place = tuple[str, int]  # address, port
 
@@ -44,6 +44,20 @@ def answers(packet: bytes) -> tuple[str, set[str]]:
         record = DNSRecord.parse(packet)
         return str(record.q.qname).lower().rstrip("."), {str(one.rdata) for one in record.rr if _is_address(one)}
     return "", set()
+
+
+def own_record(request: bytes, name: str, text: str) -> bytes | None:
+    """A door's reply to who asks for *name*, the record that says who she is: TXT *text*; None for other names."""
+    if name.partition(".")[0].encode() not in request[12:].lower():
+        return None
+    with contextlib.suppress(DNSError, ValueError, IndexError, UnicodeError):
+        query = DNSRecord.parse(request)
+        if str(query.q.qname).lower().rstrip(".") == name:
+            reply = query.reply()
+            if query.q.qtype in {QTYPE.TXT, QTYPE.ANY}:
+                reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(text), ttl=0))
+            return bytes(reply.pack())
+    return None
 
 
 def ask(server: str, name: str, kind: str, deadline: float, port: int = 53) -> DNSRecord:

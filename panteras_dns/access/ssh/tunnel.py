@@ -3,7 +3,6 @@
 Its version is pinned in pyproject.toml: `Mux`, `DnsProxy`, `SockWrapper` and `connect_dst` are what is relied on.
 """
 
-import contextlib
 import ipaddress
 import socket
 import time
@@ -31,7 +30,6 @@ class Guard:
         self.reach = reach
         self._audit = audit
         self._mine = f"me.access.{domain}"
-        self._marker = b"\2me\6access"
         self._ending = b"".join(bytes([len(label)]) + label.encode() for label in domain.split(".")) + b"\0"
         self._me = me
         self.open: set[Connection] = set()
@@ -59,18 +57,7 @@ class Guard:
 
     def answer(self, request: bytes) -> bytes | None:
         """The reply to a question about the session itself: `dig TXT me.access.consul`; None for other questions."""
-        if self._marker not in request[12:].lower():
-            return None
-        from dnslib import QTYPE, RR, TXT, DNSError, DNSRecord  # noqa: PLC0415  (start-up time of the tunnel)
-
-        with contextlib.suppress(DNSError, ValueError, UnicodeError):
-            query = DNSRecord.parse(request)
-            if str(query.q.qname).lower().rstrip(".") == self._mine:
-                reply = query.reply()
-                if query.q.qtype in {QTYPE.TXT, QTYPE.ANY}:
-                    reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(self._me), ttl=0))
-                return bytes(reply.pack())
-        return None
+        return lookup.own_record(request, self._mine, self._me)
 
     def heard(self, reply: bytes) -> None:
         """A reply went to the person: its addresses have a name now."""
