@@ -152,7 +152,7 @@ def _mixed(around: Surroundings) -> Iterator[Finding]:
 
 def _closed_chains(transports: Sequence[Transport]) -> Iterator[tuple[str, str, str]]:
     """Chains that drop forwarded packets by policy, and in whose table nobody speaks of our devices."""
-    with contextlib.suppress(Trouble, OSError, ValueError):
+    with contextlib.suppress(Trouble, OSError, ValueError, subprocess.SubprocessError):
         words = [tool("nft"), "--json", "list", "ruleset"]
         told = subprocess.run(words, capture_output=True, text=True, timeout=_ANSWER, check=True).stdout
         whole = json.loads(told)["nftables"]
