@@ -39,6 +39,7 @@ _WARN_PEOPLE = 14  # days
 _LINE = 8192
 _STALE = 40.0  # seconds
 _FAREWELL = 5.0  # seconds
+_POLL = 0.05
 
 
 def place(vault: Vault, run: Path, user: str) -> Place:
@@ -85,10 +86,10 @@ def health(vault: Vault, chosen: Vpn, where: Place) -> str:
     for transport in chosen.transports:
         path = where.status(transport)
         try:
-            age, lines = time.time() - path.stat().st_mtime, path.read_text().splitlines()
+            lines = path.read_text().splitlines()
         except OSError as problem:
             raise Trouble(f"{path}: {problem.strerror}: OpenVPN does not run") from None
-        if age > _STALE:
+        if (age := time.time() - management.parse_time(lines, str(path))) > _STALE:
             raise Trouble(f"{path}: {age:.0f} s old, expected 10: OpenVPN over {transport.kind} stands still")
         connected += len(management.parse_status(iter(lines), str(path)))
         name = f"consul.service.{chosen.domain}"
@@ -130,7 +131,7 @@ class _Door:
             try:
                 status = await self._until_it_ends(children)
             finally:
-                await asyncio.to_thread(_end, children)
+                await _end(children)
         return status
 
     def _start(self) -> Iterator["subprocess.Popen[bytes]"]:
@@ -207,15 +208,17 @@ def _warn(vault: Vault, roster: Roster) -> None:
             _say(f"{who.id} may come in until {instant(who.not_after)[:10]}; run: panteras access renew {who.id}")
 
 
-def _end(children: "list[subprocess.Popen[bytes]]") -> None:
+async def _end(children: "list[subprocess.Popen[bytes]]") -> None:
+    """OpenVPN tells its clients that it goes, which takes it a second or two."""
     for child in children:
         child.terminate()
+    for _ in range(int(_FAREWELL / _POLL)):
+        if all(child.poll() is not None for child in children):
+            return
+        await asyncio.sleep(_POLL)
     for child in children:
-        try:
-            child.wait(_FAREWELL)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        child.kill()
+        child.wait()
 
 
 def _audit(event: Mapping[str, Any]) -> None:

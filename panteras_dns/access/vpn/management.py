@@ -128,6 +128,15 @@ def parse_status(lines: Iterator[str], origin: str) -> Sequence[Client]:
     return found
 
 
+def parse_time(lines: Sequence[str], origin: str) -> int:
+    """When such an answer was given, in seconds since 1970."""
+    for line in lines:
+        words = line.split("\t")
+        if words[0] == "TIME" and words[-1].isdecimal():
+            return int(words[-1])
+    raise Silent(f"{origin}: answers without the time")
+
+
 def _client(row: Mapping[str, str], origin: str) -> Client:
     try:
         return Client(

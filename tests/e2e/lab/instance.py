@@ -19,4 +19,5 @@ class Instance(Process):
         (pages / "index.html").write_text(f"python1 at {address}\n")
         serve = [sys.executable, "-m", "http.server", str(PORT), "--bind", address, "--directory", str(pages)]
         super().__init__(serve, directory / f"{address}.log", host)
-        self.wait_until(lambda: f"{address}:{PORT} " in command("ss", "-N", host.name, "-Htln"), "a listening instance")
+        place = f"[{address}]:{PORT}" if ":" in address else f"{address}:{PORT}"
+        self.wait_until(lambda: f"{place} " in command("ss", "-N", host.name, "-Htln"), "a listening instance")

@@ -38,9 +38,9 @@ class Identities:
     def access(self, *words: str, prefix: Sequence[str] = ()) -> str:
         return command(*prefix, *panteras("access", *words, "--state", str(self.state)))
 
-    def attempt(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def attempt(self, *words: str, prefix: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
         """A command, whatever comes of it."""
-        full = panteras("access", *words, "--state", str(self.state))
+        full = [*prefix, *panteras("access", *words, "--state", str(self.state))]
         return subprocess.run(full, capture_output=True, text=True, timeout=60, check=False)
 
     def profile(self, who: str, gateway: str, *options: str, prefix: Sequence[str] = ()) -> Path:
@@ -90,6 +90,7 @@ class Program(Process):
     """The door as a program of a host; constructed, it is open."""
 
     def __init__(self, identities: Identities, host: Namespace, directory: Path, *before: str) -> None:
+        self.directory = directory
         words = panteras("access", "door", "vpn", "--state", str(identities.state))
         run = ["--run", str(directory / "run"), "--user", "nobody"]
         super().__init__([*before, *words, *run], directory / f"door-{time.monotonic_ns()}.log", host)
