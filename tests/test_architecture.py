@@ -173,7 +173,8 @@ MAY_IMPORT = {
     "access.ssh.sshd": {"access.trouble"},
     # The gate runs at every login, with no secret in reach.
     "access.reach": {"access.lookup", "access.names", "access.settings"},
-    "access.ssh.tunnel": {"access.lookup", "access.ssh.order", "access.reach"},
+    "access.ssh.carriage": set(),
+    "access.ssh.tunnel": {"access.lookup", "access.ssh.carriage", "access.ssh.order", "access.reach"},
     "access.ssh.gate": {
         "access.ssh.certificate",
         "access.ssh.krl",

@@ -58,8 +58,9 @@ def _passphrase(file: Path | None, descriptor: int | None) -> bytes | None:
                 found = stream.read(4096)
         else:
             return None
-    except OSError as problem:
-        raise Misuse(f"the passphrase: {file or f'descriptor {descriptor}'}: {problem.strerror}") from None
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or problem
+        raise Misuse(f"the passphrase: {file or f'descriptor {descriptor}'}: {why}") from None
     if not (passphrase := found.rstrip(b"\r\n")):
         raise Misuse("the passphrase: empty")
     return passphrase

@@ -93,7 +93,7 @@ def init(
 @with_state
 @with_passphrase
 @with_ca_key
-@click.option("--door", type=click.Choice(["ssh", "vpn", "both"]), default="both", show_default=True)
+@click.option("--door", type=click.Choice(["ssh", "vpn", "both"]), default="ssh", show_default=True, help="way in")
 @click.option("--device", default=names.DEFAULT_DEVICE, show_default=True, help="of who is named without one")
 @click.option("--file", type=PATH, help="more people, one NAME[/DEVICE] a line")
 @click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for")
@@ -108,10 +108,12 @@ def grant(
 
     \b
     sudo panteras access grant alice --device laptop --days 90
-    sudo panteras access grant bob --services 'python*,web' --public-key bob.pub --door ssh
+    sudo panteras access grant bob --services 'python*,web' --public-key bob.pub
+    sudo panteras access grant carol --device phone --door vpn --days 365
     sudo panteras access grant --file team.txt
     """
-    named = [*people, *(vault.read(file).decode("utf-8", "replace").split() if file else ())]
+    lines = vault.read(file).decode("utf-8", "replace").splitlines() if file else []
+    named = [*people, *filter(None, map(str.strip, lines))]
     who = names.people(named, names.name(device, "device"))
     limit = names.services(services)
     if public_key and len(who) > 1:

@@ -144,6 +144,7 @@ def create_index(vault: Vault) -> None:
     fresh.unlink(missing_ok=True)
     Index(fresh, create=True)
     fresh.rename(vault.index)
+    vault.unfinished.unlink(missing_ok=True)
 
 
 def latest(entries: Iterable[Entry]) -> Sequence[Entry]:

@@ -105,16 +105,16 @@ class Index:
         self._database.executemany(statement, ((now, serial) for serial in serials))
 
     def of(self, name: str, device: str | None = None) -> Sequence[Entry]:
-        """Every certificate of a person, or of one of her devices, oldest first."""
+        """Every certificate of a person, or of one of her devices, as they were issued: clocks jump, rows do not."""
         where, values = ("name = ?", [name]) if device is None else ("name = ? AND device = ?", [name, device])
-        return self._entries(f"WHERE {where} ORDER BY issued, rowid", *values)
+        return self._entries(f"WHERE {where} ORDER BY rowid", *values)
 
     def with_key(self, digest: bytes) -> Sequence[Entry]:
         return self._entries("WHERE digest = ?", digest)
 
     def all(self) -> Sequence[Entry]:
-        """Every certificate, by name, oldest first."""
-        return self._entries("ORDER BY name, device, issued, rowid")
+        """Every certificate, by name, in the order of their issue."""
+        return self._entries("ORDER BY name, device, rowid")
 
     def revoked(self, door: str) -> tuple[Sequence[int], Sequence[bytes]]:
         """Serials, and digests of keys, of all that is revoked at *door*."""

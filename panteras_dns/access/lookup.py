@@ -14,6 +14,7 @@ Place = tuple[str, int]  # address, port
 
 _TIMEOUT = 0.5  # seconds for all of one look-up: the tunnel stands still meanwhile
 _SIZE = 4096
+_LONGEST_STRING = 255  # of a TXT record (RFC 1035 3.3)
 _NOERROR, _NXDOMAIN = 0, 3
 
 
@@ -55,7 +56,7 @@ def own_record(request: bytes, name: str, text: str) -> bytes | None:
         if str(query.q.qname).lower().rstrip(".") == name:
             reply = query.reply()
             if query.q.qtype in {QTYPE.TXT, QTYPE.ANY}:
-                reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(text), ttl=0))
+                reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(_strings(text)), ttl=0))
             return bytes(reply.pack())
     return None
 
@@ -84,11 +85,12 @@ def _over_udp(server: str, port: int, query: DNSRecord, deadline: float) -> DNSR
     with socket.socket(_family(server), socket.SOCK_DGRAM) as sock:
         sock.connect((server, port))
         sock.send(query.pack())
-        while True:
-            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        while (left := deadline - time.monotonic()) > 0:
+            sock.settimeout(left)
             found = DNSRecord.parse(sock.recv(65_535))
             if found.header.id == query.header.id:
                 return found
+    raise TimeoutError
 
 
 def _over_tcp(server: str, port: int, query: DNSRecord, deadline: float) -> DNSRecord:
@@ -118,3 +120,8 @@ def _is_address(record: object) -> bool:
 
 def _family(server: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ipaddress.ip_address(server).version == 6 else socket.AF_INET
+
+
+def _strings(text: str) -> list[bytes]:
+    """*text* as the strings of a TXT record."""
+    return [text[at : at + _LONGEST_STRING].encode() for at in range(0, len(text), _LONGEST_STRING)]

@@ -4,6 +4,7 @@ Narrow on purpose: a name becomes a file name, a line of a log and a field of a 
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -36,8 +37,9 @@ def people(texts: Sequence[str], device: str) -> Sequence[tuple[str, str]]:
     if not texts:
         raise Misuse("nobody is named, expected NAME or NAME/DEVICE")
     found = [(who, own or device) for who, own in map(pair, texts)]
-    if twice := [f"{who}/{own}" for who, own in found if found.count((who, own)) > 1]:
-        raise Misuse(f"{twice[0]}: is named twice")
+    (who, own), times = Counter(found).most_common(1)[0]
+    if times > 1:
+        raise Misuse(f"{who}/{own}: is named twice")
     return found
 
 

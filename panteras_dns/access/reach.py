@@ -16,6 +16,9 @@ from panteras_dns.access.settings import Network
 
 _FRESH = 1.0  # seconds that an answer is relied on
 _OLD = 30.0  # seconds that it is, when the DNS gives none: the time of a restart
+_PAUSE = 2.0  # seconds that nobody is asked for after a silence: each one holds the whole tunnel up for half a second
+_LONGEST_PAUSE = 4.0  # seconds, after several, for one name: a datacenter may be dead for hours
+_BUDGET = 0.5  # seconds of asking for one connect
 _MOST_NAMES = 1024  # addresses with a name, services watched; the one longest unused goes
 
 
@@ -25,11 +28,12 @@ class Denied(Exception):
 
 @dataclass
 class _Watched:
-    """Where a service is, when the DNS said so, and when it was asked last."""
+    """Where a service is, when the DNS said so, and when it may be asked again."""
 
     instances: set[Place] = field(default_factory=set)
     known: float = float("-inf")
-    tried: float = float("-inf")
+    next: float = float("-inf")
+    pause: float = _FRESH
 
 
 class Reach:
@@ -52,6 +56,7 @@ class Reach:
         self._clock = clock
         self._names: OrderedDict[str, str] = OrderedDict()  # address -> the DNS name it was resolved from
         self._watched: OrderedDict[str, _Watched] = OrderedDict()  # by DNS name
+        self._silent_until = float("-inf")
         for pattern in patterns:
             if not set("*?") & set(pattern):
                 self._watched[f"{pattern}.service.{domain}"] = _Watched()
@@ -62,10 +67,13 @@ class Reach:
         if asked is None:
             return
         service = asked.partition(".")[0]
-        if self._patterns and matches(service, self._patterns) and asked not in self._watched:
-            self._watched[asked] = _Watched()
-            while len(self._watched) > _MOST_NAMES:
-                self._watched.popitem(last=False)
+        if self._patterns and matches(service, self._patterns):
+            if asked not in self._watched:
+                self._watched[asked] = _Watched()
+                while len(self._watched) > _MOST_NAMES:
+                    self._watched.popitem(last=False)
+            if self._watched[asked].pause > _FRESH:  # it was silent, and is not any more
+                self._watched[asked].next = self._silent_until = float("-inf")
         for address in addresses:
             self._names[address] = asked
             self._names.move_to_end(address)
@@ -81,8 +89,9 @@ class Reach:
             raise Denied("not in the networks of this door")
         if not self._patterns:
             return self._names.get(address, "").partition(".")[0]
+        until = self._clock() + _BUDGET
         for name in self._candidates(address):
-            if place in self._instances(name):
+            if place in self._instances(name, until):
                 self._watched.move_to_end(name)
                 return name.partition(".")[0]
         raise Denied("not an instance of a service of this identity")
@@ -94,23 +103,27 @@ class Reach:
             return False
         if found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified:
             return False  # that would be the container itself, or no single host
+        if getattr(found, "ipv4_mapped", None):
+            return False  # a second name for an IPv4 address, which has to be asked for by its own
         return any(found in network for network in self._networks)
 
     def _candidates(self, address: str) -> Sequence[str]:
-        """The names that may be at *address*: first that which was resolved to it, then all that are named in full."""
+        """The names that may be at *address*: that which was resolved to it before all others, the silent ones last."""
         first = self._names.get(address, "")
-        return [name for name in (first, *reversed(self._watched)) if name in self._watched]
+        found = [name for name in (first, *reversed(self._watched)) if name in self._watched]
+        return sorted(found, key=lambda name: self._watched[name].pause)
 
-    def _instances(self, name: str) -> set[Place]:
+    def _instances(self, name: str, until: float) -> set[Place]:
         watched, now = self._watched[name], self._clock()
-        if now - watched.tried >= _FRESH:
-            watched.tried = now
+        if now >= max(watched.next, self._silent_until) and now < until:
             try:
-                watched.instances = self._find(name)
-                watched.known = now
+                watched.instances, watched.known, watched.pause = self._find(name), now, _FRESH
             except Unknown:
-                if now - watched.known >= _OLD:
-                    watched.instances = set()
+                watched.pause = min(2 * watched.pause, _LONGEST_PAUSE)
+                self._silent_until = self._clock() + _PAUSE
+            watched.next = now + watched.pause
+        if now - watched.known >= _OLD:
+            watched.instances = set()
         return watched.instances
 
 

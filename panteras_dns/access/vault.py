@@ -31,6 +31,7 @@ class Vault:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.index = root / "index.db"
+        self.unfinished = root / ".unfinished"  # there from the first key to the index, the last file
         self.user_ca = root / "user_ca"
         self.host_ca = root / "host_ca"
         self.door = root / "door"
@@ -56,12 +57,14 @@ class Vault:
         """Make the directories, those of the door for *door_uid*."""
         if self.index.exists():
             raise Trouble(f"{self.root}: has identities already; nothing was changed")
+        self._refuse_lost_index()
         try:
             self.root.mkdir(_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
             self._check_mode(self.root)
             for directory in (self.door, self.sessions):
                 directory.mkdir(_PRIVATE_DIRECTORY, exist_ok=True)
                 _give(directory, door_uid)
+            self.unfinished.touch(_PRIVATE)
         except OSError as problem:
             raise Trouble(
                 f"{problem.filename or self.root}: {problem.strerror}; run this as root, or choose --state"
@@ -85,6 +88,7 @@ class Vault:
     def check(self) -> None:
         """Trouble unless the directory is there, ours, and closed to others."""
         if not self.root.is_dir() or not self._readable():
+            self._refuse_lost_index()
             raise Misuse(f"{self.root}: no identities here; run: panteras access init --state {self.root}")
         for path in (self.root, self.index, self.user_ca, self.host_ca, self.door, self.host_key):
             self._check_mode(path)
@@ -92,6 +96,14 @@ class Vault:
             self._check_mode(path)
         if self.vpn_ca.exists():
             self._check_mode(self.vpn_ca)
+
+    def _refuse_lost_index(self) -> None:
+        """Keys without an index are no attempt that was cut short: to make new ones would lock everybody out."""
+        if self.user_ca.exists() and not self.unfinished.exists():
+            raise Trouble(
+                f"{self.index}: is gone, and knew who was shut out; it must come back from a backup, or move "
+                f"{self.root} away and begin anew"
+            )
 
     def _readable(self) -> bool:
         try:
@@ -119,7 +131,6 @@ class Vault:
 
     def replace(self, path: Path, data: bytes, mode: int = _PRIVATE) -> None:
         """Put *data* there by rename: a reader sees the old file or the new one, also when the disk is full."""
-        parent = path.parent.stat()
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
@@ -128,7 +139,7 @@ class Vault:
                 os.fchmod(descriptor, mode)
                 file.flush()
                 os.fsync(descriptor)
-            _give(fresh, parent.st_uid)
+            _give(fresh, path.parent.stat().st_uid)
             fresh.rename(path)
             _flush(path.parent)
         except OSError as problem:

@@ -51,7 +51,10 @@ def test_the_nameserver_is_open_to_all_for_long_answers():
     assert not allowed(Catalogue().reach("web"), DNS, 22)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1"])
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1", "::ffff:10.1.0.5"],
+)
 def test_the_container_itself_is_never_entered(address):
     catalogue = Catalogue(web_service={(address, 80)})
     everywhere = [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]
@@ -139,3 +142,79 @@ def test_a_silent_dns_closes_nothing_for_half_a_minute_and_then_all():
 
     assert shortly
     assert not allowed(reach, "10.1.0.5")
+
+
+class SlowCatalogue(Catalogue):
+    """A silent DNS: each look-up takes half a second until it is given up."""
+
+    def find(self, name: str) -> set[tuple[str, int]]:
+        if self.silent:
+            self.now += 0.5
+        return super().find(name)
+
+
+def test_a_silent_dns_holds_the_tunnel_up_for_half_a_second_in_two_and_no_more():
+    names = [f"s{number}" for number in range(64)]
+    catalogue = SlowCatalogue()
+    catalogue.silent = True
+    reach = catalogue.reach(*names)
+    began, busy = catalogue.now, 0.0
+
+    while catalogue.now - began < 60:
+        before = catalogue.now
+        allowed(reach, "10.1.0.5")
+        busy += catalogue.now - before
+        catalogue.now += 0.01
+
+    assert busy <= 60 * 0.25
+
+
+def test_one_dead_datacenter_keeps_no_service_of_another_closed():
+    catalogue = SlowCatalogue(web_service={("10.1.0.5", 80)})
+    reach = catalogue.reach("web", "far")
+    find = catalogue.find
+
+    def one_is_silent(name: str) -> set[tuple[str, int]]:
+        catalogue.silent = name.startswith("far.")
+        return find(name)
+
+    reach._find = one_is_silent
+    allowed(reach, "10.1.0.9")  # the first time, the dead one may come first
+    catalogue.now += 2.0
+    for _ in range(60):
+        assert allowed(reach, "10.1.0.5")
+        allowed(reach, "10.1.0.9")  # asks for both
+        catalogue.now += 0.5
+
+
+def test_a_name_that_is_resolved_again_after_a_silence_opens_at_once():
+    catalogue = Catalogue(python1_service={("10.1.0.5", 80)})
+    catalogue.silent = True
+    reach = catalogue.reach("python*")
+    reach.learn("python1.service.consul", {"10.1.0.5"})
+    during = allowed(reach, "10.1.0.5")
+    catalogue.silent = False
+
+    reach.learn("python1.service.consul", {"10.1.0.5"})
+
+    assert (during, allowed(reach, "10.1.0.5")) == (False, True)
+
+
+def test_many_names_cost_a_connect_half_a_second_at_most():
+    catalogue = Catalogue()
+    slow = catalogue.find
+
+    def slowly(name: str) -> set[tuple[str, int]]:
+        catalogue.now += 0.01
+        return slow(name)
+
+    reach = catalogue.reach("*")
+    reach._find = slowly
+    for number in range(2000):
+        reach.learn(f"s{number}.service.consul", {"10.1.0.5"})
+    before = catalogue.now
+
+    allowed(reach, "10.1.0.9")
+
+    assert catalogue.now - before <= 0.51
+    assert (len(reach._watched), len(reach._names)) == (1024, 1)

@@ -208,7 +208,7 @@ def test_two_devices_of_a_person_do_not_push_each_other_out(
     door: Container, connect: Callable[..., Client], roamer: Namespace
 ) -> None:
     first = connect(door.identities.profile("anna", HOST))
-    door.identities.access("grant", "anna/phone")
+    door.identities.access("grant", "anna/phone", "--door", "vpn")
     second = connect(door.identities.kit("anna/phone", HOST, "anna-phone") / "anna-phone.ovpn", "--dev", "tun1")
 
     eventually(lambda: len(door.identities.sessions()) == 2, "two sessions")

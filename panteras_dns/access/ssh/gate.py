@@ -35,6 +35,7 @@ HEALTH = "health"  # the only command for who has no certificate: the container 
 
 _UPLOAD = 20  # seconds for all of it
 _WATCH = 0.1  # seconds between two looks at what is revoked
+_LOG = 0.5  # seconds for the log to take a line; one that does not ends the tunnel
 _MEMORY = 1 << 30
 _FILES = 1024
 
@@ -76,6 +77,10 @@ def _welcome(state: Path, run: Path) -> None:
         raise
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the container stops: what is open is told first
     with sessions.session(state / "sessions", {**audit.who, "door": "ssh", "pid": os.getpid()}):
+        # Looked at again behind the lock: whoever revokes first writes the list and then looks for locks, so that one
+        # of the two sees the other, however long the upload took.
+        if watch.revoked():
+            raise Trouble("your access was revoked")
         _carry(order, wishes, who, watch, audit, chosen)
 
 
@@ -95,8 +100,9 @@ def _carry(
     guard = tunnel.Guard(reach, audit, chosen.domain, me)
 
     def end(why: str) -> NoReturn:
-        guard.close_all()
-        audit({"event": "end", "why": why})
+        with contextlib.suppress(OSError):  # a log that is gone or full must not keep anybody in
+            guard.close_all()
+            audit({"event": "end", "why": why})
         _leave(why, hang_up=True)
 
     audit({"event": "begin"})
@@ -144,6 +150,7 @@ class Audit:
         address = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
         self.who = {"identity": identity, "device": device, "serial": who.serial, "from": address, "since": _now()}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.settimeout(_LOG)
         try:
             self._socket.connect(str(path))
         except OSError as problem:
@@ -213,6 +220,7 @@ def _bound() -> None:
 def _leave(why: str, hang_up: bool = False) -> NoReturn:
     """Say *why* to the person and go, with the whole connection if *hang_up*: nothing else may begin on it."""
     with contextlib.suppress(OSError):
+        os.set_blocking(2, False)  # whoever does not read it must not stay for that
         os.write(2, f"panteras: {why}\n".encode())
     if hang_up:
         parent = os.getppid()
@@ -229,4 +237,10 @@ def _now() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        # At once: what sshuttle leaves behind tells tracebacks while the interpreter takes itself apart.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0)

@@ -5,7 +5,6 @@ the gates' audit lines go to standard output.
 """
 
 import contextlib
-import ipaddress
 import os
 import signal
 import socket
@@ -25,7 +24,7 @@ from panteras_dns.access.vault import Vault
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 
-_DOCKERS_OWN = ipaddress.ip_address("127.0.0.11")  # on networks that docker made, in front of the one it was given
+_DOCKERS_OWN = "127.0.0.11"  # on networks that docker made, in front of the one it was given
 _ANSWER = 5.0  # seconds for the DNS to answer at start
 _LOOK = 0.5  # seconds between two looks at what could break
 _LINE = 65_536
@@ -71,12 +70,15 @@ def check_revoked(vault: Vault) -> None:
 
 def check_resolver(chosen: Settings, resolv_conf: Path) -> None:
     """Trouble unless *resolv_conf* names the docker host's DNS alone, and that answers."""
-    words = [line.split() for line in resolv_conf.read_text().splitlines()]
-    servers = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver"]
     run = f"run the container with --dns {chosen.dns}"
+    try:
+        words = [line.split() for line in resolv_conf.read_text(errors="replace").splitlines()]
+    except OSError as problem:
+        raise Trouble(f"{resolv_conf}: {problem.strerror}, expected nameserver {chosen.dns} in it; {run}") from None
+    servers = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver"]
     if len(servers) != 1:
         raise Trouble(f"{resolv_conf}: {len(servers)} nameservers, expected {chosen.dns} alone; {run}")
-    if ipaddress.ip_address(servers[0].partition("%")[0]) not in {chosen.dns, _DOCKERS_OWN}:
+    if servers[0].partition("%")[0] not in {str(chosen.dns), _DOCKERS_OWN}:
         raise Trouble(f"{resolv_conf}: nameserver {servers[0]}, expected {chosen.dns}; {run}, or change door.toml")
     name, deadline = f"consul.service.{chosen.domain}", time.monotonic() + _ANSWER
     try:
@@ -123,8 +125,9 @@ def _until_it_ends(server: "subprocess.Popen[bytes]", audit: socket.socket, vaul
 def _see_out(audit: socket.socket, vault: Vault) -> None:
     """End the sessions that live, and keep their last lines."""
     for told in sessions.live(vault.sessions):
-        with contextlib.suppress(OSError):
-            os.kill(told["pid"], signal.SIGTERM)
+        if isinstance(pid := told.get("pid"), int) and pid > 1:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _FAREWELL
     with contextlib.suppress(TimeoutError):
         while time.monotonic() < deadline:

@@ -8,6 +8,8 @@ import contextlib
 import fcntl
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import Any
 from panteras_dns.access.trouble import Trouble
 
 _LOOK = 0.02  # seconds between two looks
+_LONGEST = 4096  # bytes that a session may tell
+_SERIAL = re.compile(r"\d{1,20}", re.ASCII)
 
 
 @contextlib.contextmanager
@@ -42,8 +46,10 @@ def live(directory: Path, serials: Collection[int] | None = None) -> Sequence[Ma
         raise Trouble(f"{directory}: {problem.strerror}: nobody can tell who is connected") from None
     for path in paths:
         serial = path.name.partition(".")[0]
-        if serial.isdecimal() and (serials is None or int(serial) in serials) and _locked(path):
-            found.append(_told(path) | {"serial": int(serial)})
+        if _SERIAL.fullmatch(serial) and (serials is None or int(serial) in serials):
+            told = _looked_at(path)
+            if told is not None:
+                found.append(told | {"serial": int(serial)})
     return found
 
 
@@ -57,26 +63,37 @@ def gone(directory: Path, serials: Collection[int], patience: float) -> tuple[bo
     return True, time.monotonic() - began
 
 
-def _locked(path: Path) -> bool:
+def _looked_at(path: Path) -> dict[str, Any] | None:
+    """What a session tells; None when it is dead. The directory is the door's: nothing in it is believed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
+        # A link could lead anywhere, a pipe would keep whoever revokes waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _told(os.pread(descriptor, _LONGEST, 0))
     else:
         if os.fstat(descriptor).st_size:  # an empty one may be about to be locked
             path.unlink(missing_ok=True)
-        return False
+        return None
     finally:
         os.close(descriptor)
 
 
-def _told(path: Path) -> dict[str, Any]:
+def _told(data: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}  # half written, or just gone
-    return told if isinstance(told, dict) else {}
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}  # half written
+    if not isinstance(told, dict):
+        return {}
+    return {key: value if isinstance(value, int) else _printable(str(value)) for key, value in told.items()}
+
+
+def _printable(text: str) -> str:
+    """Without what would move the cursor of who reads it."""
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -1,6 +1,7 @@
 """sshuttle's own server, with a guard at the places where it would reach out: TCP connects, DNS, and all the rest.
 
-Its version is pinned in pyproject.toml: `Mux`, `DnsProxy`, `SockWrapper` and `connect_dst` are what is relied on.
+Its version is pinned in pyproject.toml: `Mux`, `MuxWrapper`, `DnsProxy`, `SockWrapper`, `Proxy`, `connect_dst` and
+`runonce` are what is relied on.
 """
 
 import ipaddress
@@ -14,10 +15,12 @@ from sshuttle import helpers, server, ssnet
 
 from panteras_dns.access import lookup
 from panteras_dns.access.reach import Denied, Reach
+from panteras_dns.access.ssh import carriage
 from panteras_dns.access.ssh.order import Wishes
 
 MOST_CONNECTIONS = 400  # select(), which sshuttle waits with, ends at 1024 sockets
 _MOST_QUESTIONS = 100  # in flight; each may hold three sockets
+_QUESTION = 30.0  # seconds that one may take, as in sshuttle
 _DNS_PORT = 53
 
 Audit = Callable[[Mapping[str, Any]], None]
@@ -65,12 +68,12 @@ class Guard:
             self.reach.learn(*lookup.answers(reply))
 
 
-class GuardedMux(ssnet.Mux):  # type: ignore[misc]
+class GuardedMux(carriage.Mux):
     """Lets TCP connects and questions through, each after a look; nothing else begins here."""
 
     def __init__(self, rfile: Any, wfile: Any, guard: Guard) -> None:
-        super().__init__(rfile, wfile)
         self._guard = guard
+        super().__init__(rfile, wfile)
 
     def got_packet(self, channel: int, cmd: int, data: bytes) -> None:
         if cmd == ssnet.CMD_TCP_CONNECT:
@@ -78,9 +81,9 @@ class GuardedMux(ssnet.Mux):  # type: ignore[misc]
         elif cmd == ssnet.CMD_DNS_REQ:
             if self._guard.questions < _MOST_QUESTIONS and not self.channels.get(channel):
                 super().got_packet(channel, cmd, data)
-        elif cmd in _FLOW or self.channels.get(channel):
+        elif cmd in _FLOW or (cmd in _STREAM and self.channels.get(channel)):
             super().got_packet(channel, cmd, data)
-        # UDP, routes and host names: this door has none of them.
+        # UDP, routes and host names: this door has none of them, whatever channel they come on.
 
     def _connect(self, channel: int, data: bytes) -> None:
         if self.channels.get(channel):
@@ -99,44 +102,27 @@ class GuardedMux(ssnet.Mux):  # type: ignore[misc]
 
 
 _FLOW = {ssnet.CMD_PING, ssnet.CMD_PONG, ssnet.CMD_EXIT}
+_STREAM = {ssnet.CMD_TCP_DATA, ssnet.CMD_TCP_EOF, ssnet.CMD_TCP_STOP_SENDING}
 
 
-class Connection(ssnet.SockWrapper):  # type: ignore[misc]
-    """A connection to a service that counts what passes, and tells it once when it ends."""
+class Connection(carriage.Far):
+    """A connection to a service that tells once, when it ends, what went through."""
 
     def __init__(self, sock: socket.socket, place: lookup.Place, service: str, guard: Guard) -> None:
         self._place, self._service, self._guard = place, service, guard
         self._since = time.monotonic()
-        self._passed = 0
         guard.open.add(self)
-        super().__init__(sock, sock, connect_to=place, peername=f"{place[0]}:{place[1]}")
+        super().__init__(sock, place)
 
     def told(self) -> Mapping[str, Any]:
         return {
             "service": self._service or None,
             "address": self._place[0],
             "port": self._place[1],
-            "bytes": self._passed,
+            "bytes": self.passed,
             "seconds": round(time.monotonic() - self._since, 3),
             "error": str(self.exc) if self.exc else None,
         }
-
-    def try_connect(self) -> None:
-        try:
-            super().try_connect()
-        except OSError as problem:  # one that sshuttle does not know would end the tunnel
-            self.connect_to = None
-            self.seterr(problem)
-
-    def uwrite(self, buf: bytes) -> int | None:
-        sent: int | None = super().uwrite(buf)
-        self._passed += sent or 0
-        return sent
-
-    def uread(self) -> bytes | None:
-        data: bytes | None = super().uread()
-        self._passed += len(data or b"")
-        return data
 
     def dispose(self) -> None:
         super().dispose()
@@ -148,8 +134,17 @@ class GuardedDns(server.DnsProxy):  # type: ignore[misc]
 
     def __init__(self, mux: Any, channel: int, request: bytes, nameserver: str, guard: Guard) -> None:
         self._guard = guard
+        self._until = time.monotonic() + _QUESTION
         guard.questions += 1
         super().__init__(mux, channel, request, nameserver)
+
+    @property
+    def timeout(self) -> float:
+        """The moment that sshuttle compares with the time of day: past or never, so that the clock may jump."""
+        return float("-inf") if time.monotonic() >= self._until else float("inf")
+
+    @timeout.setter
+    def timeout(self, moment: float) -> None: ...
 
     def try_send(self) -> None:
         if (reply := self._guard.answer(self.request)) is not None:
@@ -187,6 +182,8 @@ def run(wishes: Wishes, verbosity: int, guard: Guard, nameserver: str) -> None:
     helpers.verbose = min(verbosity, 2)
     server.Mux = partial(GuardedMux, guard=guard)
     server.DnsProxy = partial(GuardedDns, guard=guard)
+    server.MuxWrapper = carriage.Stream
+    ssnet.runonce = carriage.turn
     buffer = wishes.latency_buffer_size or ssnet.LATENCY_BUFFER_SIZE  # without one, sshuttle 2.0 does not start
     try:
         server.main(wishes.latency_control, buffer, False, f"{nameserver}@{_DNS_PORT}", False)
@@ -195,7 +192,9 @@ def run(wishes: Wishes, verbosity: int, guard: Guard, nameserver: str) -> None:
 
 
 def _place(data: bytes) -> lookup.Place:
-    _, address, port = data.decode("ascii").split(",", 2)
-    if len(port) > 5 or not 0 < int(port) < 65_536:
-        raise ValueError("not a port")
-    return str(ipaddress.ip_address(address)), int(port)
+    family, address, port = data.decode("ascii").split(",", 2)
+    if not (family.isdigit() and port.isdigit() and len(family) <= 5 and len(port) <= 5 and 0 < int(port) < 65_536):
+        raise ValueError("not a place")
+    found = ipaddress.ip_address(address)
+    # ::ffff:127.0.0.1 is 127.0.0.1 to the kernel, and must be to whoever decides.
+    return str(getattr(found, "ipv4_mapped", None) or found), int(port)

@@ -73,7 +73,11 @@ class Tunnel(Process):
         shell = f"cd {shlex.quote(str(kit))} && exec {shlex.join(words)}"
         super().__init__(["sh", "-c", shell], kit / "sshuttle.log", laptop)
         self._laptop = laptop
-        self.wait_until(self._catches, "connected, with its rules", within=LONGEST_TUNNEL)
+        try:
+            self.wait_until(self._catches, "connected, with its rules", within=LONGEST_TUNNEL)
+        except BaseException:
+            self.stop()
+            raise
 
     def _catches(self) -> bool:
         """A packet that comes before the rules makes its whole flow pass by them."""

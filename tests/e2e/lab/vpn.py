@@ -45,7 +45,7 @@ class Identities:
 
     def profile(self, who: str, gateway: str, *options: str, prefix: Sequence[str] = ()) -> Path:
         """The profile of a person who was just let in."""
-        self.access("grant", who, "--device", "laptop", *options, prefix=prefix)
+        self.access("grant", who, "--device", "laptop", "--door", "both", *options, prefix=prefix)
         return self.kit(f"{who}/laptop", gateway, who) / f"{who}-laptop.ovpn"
 
     def kit(self, who: str, gateway: str, name: str) -> Path:

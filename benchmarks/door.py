@@ -1,0 +1,205 @@
+"""What the SSH door costs: beside plain sshuttle over a plain sshd, in one run; and how long its commands take.
+
+`python -m benchmarks.door --write docs/ssh-door.md` puts the figures into the manual. As root; needs the packages of
+`.ci/install`.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.door_stage import DNS, DOOR, LIMITED, NETWORK, PLAIN, SERVICE, STREAMS, VISITS, Stage, Way, panteras
+from benchmarks.machine import ProcessorTime, machine
+from benchmarks.process import require
+from benchmarks.report import table
+from benchmarks.rounds import Results
+from benchmarks.targets import Target
+from benchmarks.trouble import Trouble
+from panteras_dns.access.index import Index
+
+MARK = "<!-- figures: make bench-door -->\n"
+MANY = 10_000
+LONGEST = 60  # seconds for one measurement
+FIGURES = {
+    "connect": "connect, ms",
+    "crowd": "50 at once, ms",
+    "down1": "1 stream, Mbit/s",
+    "down50": "50 streams, Mbit/s",
+    "up1": "1 up, Mbit/s",
+}
+# What the door promises: in time of plain sshuttle's, and in throughput, which is turned round.
+TARGETS = [
+    Target("connect, of plain's", "tunnel", DOOR, "connect", 1.1, PLAIN),
+    Target("connect, limited to services, of plain's", "tunnel", LIMITED, "connect", 1.1, PLAIN),
+    Target("time for the bytes of 1 stream, of plain's", "tunnel", DOOR, "slow1", 1.0, PLAIN),
+    Target("time for the bytes of 50 streams, of plain's", "tunnel", DOOR, "slow50", 1.0, PLAIN),
+    Target("`grant`, s", "command", "grant", "seconds", 0.3),
+    Target(f"`list` of {MANY:,}, s", "command", "list", "seconds", 1.0),
+    Target(f"`list --json` of {MANY:,}, s", "command", "list --json", "seconds", 1.0),
+    Target(f"revoked keys of {MANY:,} written anew, s", "command", "repair", "seconds", 2.0),
+]
+PAGE = """\
+## Measured
+
+{tunnel}
+
+{targets}
+
+* Network namespaces on one machine: a laptop for each way in, the gateway, a host with the services. Plain is an sshd
+  with seven lines of configuration and what sshuttle uploads by itself; both run the same Python and the same options
+  of the client. Every way in is open all the time, each is measured alone, in {rounds} rounds of rotating order; the
+  figures are medians, and ratios are taken within a round.
+* Connect: {visits} TCP connections one after the other, from the connect to the first byte of the service. 50 at once:
+  until the last is greeted. Streams: iperf3, {seconds} s, from the service to the laptop, and one the other way.
+* Commands: wall time of `panteras access …` from start to exit, the median of five.
+* {machine}. While it ran, the host took {stolen:.1%} of the processor time for other guests.
+"""
+
+
+def measure(rounds: int, visits: int, seconds: int) -> Results:
+    """Every way in, round after round, another one first each time; then the commands."""
+    results, began = Results(), ProcessorTime.now()
+    with tempfile.TemporaryDirectory(prefix="panteras-door-", dir="/var/tmp") as name, Stage(Path(name)) as stage:
+        stage.set()
+        for turn in range(-1, rounds):  # the first warms up
+            first = turn % len(stage.ways)
+            for way in [*stage.ways[first:], *stage.ways[:first]]:
+                figures = _tunnel(way, visits if turn >= 0 else 20, seconds if turn >= 0 else 1)
+                if turn >= 0:
+                    results.add("tunnel", way.name, figures)
+                print(f"{turn + 1}/{rounds} {way.name:16} {_inline(figures)}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="panteras-door-", dir="/var/tmp") as name:
+        _commands(Path(name) / "access", results)
+    results.stolen = ProcessorTime.now().stolen_since(began)
+    return results
+
+
+def _tunnel(way: Way, visits: int, seconds: int) -> dict[str, float]:
+    each = json.loads(_visit(way, "time", visits))
+    (crowd,) = json.loads(_visit(way, "crowd", 50))
+    down1, down50 = (_stream(way, seconds, "--reverse", "--parallel", str(count)) for count in (1, 50))
+    return {
+        "connect": statistics.median(each) * 1000,
+        "crowd": crowd * 1000,
+        "down1": down1,
+        "down50": down50,
+        "up1": _stream(way, seconds),
+        "slow1": 1 / down1,
+        "slow50": 1 / down50,
+    }
+
+
+def _visit(way: Way, what: str, count: int) -> str:
+    words = [sys.executable, "-m", "benchmarks.visits", what, SERVICE, str(VISITS), str(count)]
+    return _inside(way, words)
+
+
+def _stream(way: Way, seconds: int, *options: str) -> float:
+    """Mbit/s that arrived."""
+    words = ["iperf3", "--client", SERVICE, "--port", str(STREAMS), "--time", str(seconds), "--json", *options]
+    return float(json.loads(_inside(way, words))["end"]["sum_received"]["bits_per_second"]) / 1e6
+
+
+def _inside(way: Way, words: Sequence[str]) -> str:
+    done = subprocess.run([*way.laptop.prefix, *words], capture_output=True, text=True, timeout=LONGEST, check=False)
+    if done.returncode:
+        raise Trouble(f"{way.name}: {' '.join(words)}: {(done.stderr or done.stdout).strip()[-300:]}")
+    return done.stdout
+
+
+def _commands(state: Path, results: Results) -> None:
+    """Wall time of the commands, on an index of many."""
+    _timed(state, "init", "--network", NETWORK, "--dns", DNS, "--uid", "0")
+    for number in range(5):
+        results.add("command", "grant", {"seconds": _timed(state, "grant", f"person{number}")})
+    index = Index(state / "index.db")
+    (pattern,) = index.of("person0")
+    with index.writing():
+        index.add(
+            replace(pattern, serial=serial, name=f"person{serial}", digest=serial.to_bytes(32))
+            for serial in range(1_000_000, 1_000_000 + MANY)
+        )
+        index.revoke(range(1_000_000, 1_000_000 + MANY), pattern.issued)
+    for _ in range(5):
+        results.add("command", "list", {"seconds": _timed(state, "list", "--all")})
+        results.add("command", "list --json", {"seconds": _timed(state, "list", "--json")})
+        results.add("command", "repair", {"seconds": _timed(state, "repair")})
+
+
+def _timed(state: Path, *words: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([*panteras("access", *words), "--state", str(state)], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def _inline(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {figures[name]:.4g}" for name in FIGURES)
+
+
+def page(results: Results, rounds: int, visits: int, seconds: int) -> str:
+    """The figures, as they stand in the manual."""
+    rows = [
+        [way, *(_number(results.median("tunnel", way, figure)) for figure in FIGURES)]
+        for way in results.peers("tunnel")
+    ]
+    judged = [(target, target.value(results)) for target in TARGETS]
+    verdicts = [
+        [target.what, f"≤ {target.most:g}", f"{value:.2f}", "pass" if target.is_kept(value) else "MISSED"]
+        for target, value in judged
+        if value is not None
+    ]
+    return PAGE.format(
+        tunnel=table(["way in", *FIGURES.values()], rows),
+        targets=table(["target", "at most", "measured", "verdict"], verdicts),
+        rounds=rounds,
+        visits=visits,
+        seconds=seconds,
+        machine=re.sub(r"[ \t]+", " ", machine()),
+        stolen=results.stolen,
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def write(path: Path, figures: str) -> None:
+    """Put *figures* behind the mark of the page, in place of the last ones."""
+    text, mark, _ = path.read_text().partition(MARK)
+    if not mark:
+        raise Trouble(f"{path}: no line {MARK.strip()!r}, behind which the figures go")
+    path.write_text(f"{text}{mark}\n{figures}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.door", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--visits", type=int, default=300, metavar="N", help="connections a round")
+    parser.add_argument("--seconds", type=int, default=4, metavar="N", help="of each stream")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the figures into the page of the manual")
+    options = parser.parse_args(arguments)
+    chosen = (options.rounds, options.visits, options.seconds)
+    try:
+        for program, package in (("ip", "iproute2"), ("iperf3", "iperf3"), ("consul", "consul")):
+            require(program, package)
+        figures = page(measure(*chosen), *chosen)
+        print(figures)
+        if options.write:
+            write(options.write, figures)
+    except Trouble as trouble:
+        print(f"benchmarks: {trouble}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Connections, one after the other: how long until the service says something.
+
+`python -m benchmarks.visits serve ADDRESS PORT` greets whoever comes; `… time ADDRESS PORT COUNT` prints a list of
+seconds. A greeting, since a redirected connect is answered by the laptop itself, before anything was reached.
+"""
+
+import json
+import selectors
+import socket
+import sys
+import time
+
+GREETING = b"!"
+
+
+def serve(address: str, port: int) -> None:
+    with socket.create_server((address, port), backlog=1024) as door:
+        print("ready", flush=True)
+        while True:
+            visitor, _ = door.accept()
+            with visitor:
+                visitor.sendall(GREETING)
+
+
+def timed(address: str, port: int, count: int) -> list[float]:
+    """Seconds from the connect to the greeting, for each of *count* visits."""
+    found = []
+    for _ in range(count):
+        began = time.perf_counter()
+        with socket.create_connection((address, port), 10) as visit:
+            if visit.recv(1) != GREETING:
+                raise ConnectionError("nobody greets")
+            found.append(time.perf_counter() - began)
+            visit.recv(1)  # the end, so that no visit pays for the last one's
+    return found
+
+
+def crowd(address: str, port: int, count: int) -> float:
+    """Seconds until *count* visits that begin at once are all greeted."""
+    waiting = selectors.DefaultSelector()
+    began = time.perf_counter()
+    for _ in range(count):
+        waiting.register(socket.create_connection((address, port), 10), selectors.EVENT_READ)
+    while waiting.get_map():
+        for key, _ in waiting.select(10):
+            waiting.unregister(key.fileobj)
+            key.fileobj.close()  # type: ignore[union-attr]
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    what, address, port, *rest = sys.argv[1:]
+    if what == "serve":
+        serve(address, int(port))
+    elif what == "crowd":
+        print(json.dumps([crowd(address, int(port), int(rest[0]))]))
+    else:
+        print(json.dumps(timed(address, int(port), int(rest[0]))))
