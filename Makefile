@@ -4,7 +4,7 @@ VENV := .venv
 IN := $(VENV)/bin
 FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
-.PHONY: demo test conform conformance stress e2e bench soak lint docs clean
+.PHONY: demo test conform conformance stress e2e bench bench-vpn soak lint docs clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
@@ -27,6 +27,9 @@ e2e: $(VENV)/ready  ## real Consul, real clients, real containers; as root, afte
 
 bench: $(VENV)/ready  ## beside dnsmasq, unbound, dnsdist and knot-resolver; writes docs/performance.md
 	$(IN)/python -m benchmarks --write docs/performance.md
+
+bench-vpn: $(VENV)/ready  ## the VPN door beside OpenVPN with usual defaults, and easy-rsa; as root; writes docs/vpn-door.md
+	$(IN)/python -m benchmarks.vpn --write docs/vpn-door.md
 
 soak: $(VENV)/ready  ## ten minutes at 70 % of what it can do, with new names all the time
 	$(IN)/python -m benchmarks.soak
