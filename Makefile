@@ -4,7 +4,7 @@ VENV := .venv
 IN := $(VENV)/bin
 FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
-.PHONY: demo test conform conformance stress e2e bench bench-vpn soak lint docs clean
+.PHONY: demo test conform conformance stress e2e bench bench-door bench-vpn soak lint docs clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
@@ -27,6 +27,9 @@ e2e: $(VENV)/ready  ## real Consul, real clients, real containers; as root, afte
 
 bench: $(VENV)/ready  ## beside dnsmasq, unbound, dnsdist and knot-resolver; writes docs/performance.md
 	$(IN)/python -m benchmarks --write docs/performance.md
+
+bench-door: $(VENV)/ready  ## the SSH door beside plain sshuttle; as root, after .ci/install; writes docs/ssh-door.md
+	$(IN)/python -m benchmarks.door --write docs/ssh-door.md
 
 bench-vpn: $(VENV)/ready  ## the VPN door beside OpenVPN with usual defaults, and easy-rsa; as root; writes docs/vpn-door.md
 	$(IN)/python -m benchmarks.vpn --write docs/vpn-door.md

@@ -5,7 +5,6 @@ seconds. A greeting, since a redirected connect is answered by the laptop itself
 """
 
 import json
-import selectors
 import socket
 import sys
 import time
@@ -35,24 +34,9 @@ def timed(address: str, port: int, count: int) -> list[float]:
     return found
 
 
-def crowd(address: str, port: int, count: int) -> float:
-    """Seconds until *count* visits that begin at once are all greeted."""
-    waiting = selectors.DefaultSelector()
-    began = time.perf_counter()
-    for _ in range(count):
-        waiting.register(socket.create_connection((address, port), 10), selectors.EVENT_READ)
-    while waiting.get_map():
-        for key, _ in waiting.select(10):
-            waiting.unregister(key.fileobj)
-            key.fileobj.close()  # type: ignore[union-attr]
-    return time.perf_counter() - began
-
-
 if __name__ == "__main__":
     what, address, port, *rest = sys.argv[1:]
     if what == "serve":
         serve(address, int(port))
-    elif what == "crowd":
-        print(json.dumps([crowd(address, int(port), int(rest[0]))]))
     else:
         print(json.dumps(timed(address, int(port), int(rest[0]))))
