@@ -89,8 +89,9 @@ class Stage(contextlib.ExitStack):
         """Seconds from nothing, on either side, to an answer through the tunnel. The door stays open."""
         profile = self._identities.profile(f"laptop{time.monotonic_ns()}", GATEWAY)
         began = time.monotonic()
-        door = Program(self._identities, self._gateway, self._folder)
+        door = self._keep(Program(self._identities, self._gateway, self._folder))
         client = Client(self.laptops[DOOR], profile)
+        self._keep(client)
         client.connect()
         _reach(self.laptops[DOOR])
         took = time.monotonic() - began
@@ -100,10 +101,6 @@ class Stage(contextlib.ExitStack):
     def close_door(self) -> None:
         for one in self._door:
             one.stop()
-
-    def open_door(self) -> None:
-        self.start_to_first_packet()
-        self.callback(self.close_door)
 
     def open_plain(self) -> None:
         """The other way in."""

@@ -192,8 +192,10 @@ def test_who_is_revoked_is_out_within_a_second_also_while_loading(
     download.terminate()
     download.wait(10)
     again = Client(roamer, profile)
-    eventually(lambda: "is revoked" in door.logs(), "OpenVPN's own refusal, as it gave up root")
-    again.stop()
+    try:
+        eventually(lambda: "is revoked" in door.logs(), "OpenVPN's own refusal, as it gave up root")
+    finally:
+        again.stop()
     assert (done["sessions_ended"], done["proved"]) == (1, True)
     assert done["seconds"] < 1
     assert took < 3, "with the start of Python on a busy machine"

@@ -330,7 +330,7 @@ def test_a_full_tunnel_takes_everything_along(
     assert page.startswith("python1 at ")
 
 
-def test_who_expires_while_connected_has_to_go(
+def test_who_was_revoked_elsewhere_has_to_go(
     run: Callable[..., Program], connect: Callable[..., Client], identities: Identities
 ) -> None:
     door = run(identities)

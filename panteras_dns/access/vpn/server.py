@@ -64,6 +64,7 @@ def render(version: Version, chosen: Vpn, transport: Transport, place: Place, si
         "routes": "\n".join(_route(one) for one in chosen.networks if one.version == 4 or "ipv6" in so),
         "address": transport.address,
         "address6": transport.address6,
+        "blind6": f"{transport.pool6[2]}/{transport.pool6.prefixlen}",
         "domain": chosen.domain,
         "hook": f"{python()} -I -S {place.hook} {place.run / HOOKS}",
         "management": place.management(transport),
