@@ -94,8 +94,12 @@ class Program(Process):
         words = panteras("access", "door", "vpn", "--state", str(identities.state))
         run = ["--run", str(directory / "run"), "--user", "nobody"]
         super().__init__([*before, *words, *run], directory / f"door-{time.monotonic_ns()}.log", host)
-        self.wait_until(lambda: OPEN in self.errors, "an open VPN door")
-        eventually(lambda: self.errors.count("Initialization Sequence Completed") == 2, "OpenVPN, twice")
+        try:
+            self.wait_until(lambda: OPEN in self.errors, "an open VPN door")
+            eventually(lambda: self.errors.count("Initialization Sequence Completed") == 2, "OpenVPN, twice")
+        except BaseException:
+            self.stop()
+            raise
 
     def audit(self) -> Sequence[Mapping[str, Any]]:
         return list(_audit(self.output))
