@@ -45,8 +45,8 @@ table {TABLE} {{
 		goto from_client
 	}}
 	chain from_client {{
-		oifname {{ {devices} }} drop comment "clients do not see each other"
 		ct state established,related accept
+		oifname {{ {devices} }} drop comment "clients do not see each other"
 {checks}
 		counter reject with icmpx admin-prohibited
 	}}
