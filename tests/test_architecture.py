@@ -175,7 +175,9 @@ MAY_IMPORT = {
     "access.reach": {"access.lookup", "access.names", "access.settings"},
     "access.ssh.carriage": set(),
     "access.ssh.tunnel": {"access.lookup", "access.ssh.carriage", "access.ssh.order", "access.reach"},
+    "access.ssh.audit": {"access.ssh.certificate", "access.trouble"},
     "access.ssh.gate": {
+        "access.ssh.audit",
         "access.ssh.certificate",
         "access.ssh.krl",
         "access.lookup",

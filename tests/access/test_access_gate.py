@@ -80,7 +80,7 @@ class Knock:
         self.audit.setblocking(False)
         while True:
             try:
-                found.append(json.loads(self.audit.recv(65_536)))
+                found += map(json.loads, self.audit.recv(65_536).splitlines())
             except BlockingIOError:
                 self.audit.settimeout(5)
                 return found
@@ -324,6 +324,28 @@ def test_a_container_that_stops_tells_what_was_open(knock):
 
     assert [line["event"] for line in knock.heard()] == ["end"]
     assert list(knock.home.vault.sessions.iterdir()) == []
+
+
+def test_a_log_that_goes_away_ends_the_tunnel_at_the_next_line(knock):
+    with knock.start(order()) as process:
+        in_the_tunnel(knock, process)
+        knock.audit.close()
+        process.stdin.write(b"SS\0\1\x42\x03\0\x0d2,10.9.9.9,80")  # a connect that is refused, and told
+        told = process.stderr.read().decode()
+        process.stdin.close()
+
+    assert told == "panteras: the door keeps no log (Connection refused): tell who runs it\n"
+
+
+def test_lines_that_wait_come_all_in_order_and_in_time(knock):
+    refused = b"".join(b"SS\0\1\x42\x03\0\x0d2,10.9.9.9,%d" % port for port in range(10, 99))
+
+    status, _, _ = knock.send(order(), an_upload() + refused)
+
+    begin, *lines, end = knock.heard()
+    assert (status, begin["event"], end["event"]) == (0, "begin", "end")
+    assert [line["port"] for line in lines] == list(range(10, 99))
+    assert sorted(line["time"] for line in lines) == [line["time"] for line in lines]
 
 
 def test_without_a_log_nobody_enters(knock):

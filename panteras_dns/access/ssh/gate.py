@@ -8,23 +8,21 @@ Who knocks is read from the certificate that sshd has verified. Runs without any
 import argparse
 import contextlib
 import io
-import json
 import os
 import resource
 import signal
-import socket
-import struct
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from panteras_dns.access import settings
 from panteras_dns.access.ssh import certificate, krl, sessions
+from panteras_dns.access.ssh.audit import Audit
 from panteras_dns.access.ssh.certificate import Certificate
 from panteras_dns.access.ssh.order import Order, Refused, Wishes, read_command, read_upload
 from panteras_dns.access.ssh.wire import Malformed
@@ -36,7 +34,6 @@ HEALTH = "health"  # the only command for who has no certificate: the container 
 
 _UPLOAD = 20  # seconds for all of it
 _WATCH = 0.1  # seconds between two looks at what is revoked
-_LOG = 0.5  # seconds for the log to take a line; one that does not ends the tunnel
 _MEMORY = 1 << 30
 _FILES = 1024
 
@@ -75,6 +72,7 @@ def _welcome(state: Path, run: Path) -> None:
         wishes = _upload(order)
     except Refused as problem:
         audit({"event": "refused", "why": str(problem)})
+        audit.flush()
         raise
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the container stops: what is open is told first
     with sessions.session(state / "sessions", {**audit.who, "door": "ssh", "pid": os.getpid()}):
@@ -86,7 +84,7 @@ def _welcome(state: Path, run: Path) -> None:
 
 
 def _carry(
-    order: Order, wishes: Wishes, who: Certificate, watch: "Watch", audit: "Audit", chosen: settings.Settings
+    order: Order, wishes: Wishes, who: Certificate, watch: "Watch", audit: Audit, chosen: settings.Settings
 ) -> None:
     """The tunnel itself, from the first packet to the last."""
     from panteras_dns.access import lookup  # noqa: PLC0415  (who is refused need not wait for them)
@@ -104,14 +102,17 @@ def _carry(
         with contextlib.suppress(OSError):  # a log that is gone or full must not keep anybody in
             guard.close_all()
             audit({"event": "end", "why": why})
+            audit.flush()
         _leave(why, hang_up=True)
 
     audit({"event": "begin"})
-    threading.Thread(target=watch.until_over, args=(end,), daemon=True).start()
+    audit.flush()
+    threading.Thread(target=watch.until_over, args=(audit.flush, end), daemon=True).start()
     try:
         tunnel.run(wishes, order.verbosity, guard, dns)
     finally:
         audit({"event": "end", "why": "closed"})
+        audit.flush()
 
 
 class Watch:
@@ -134,35 +135,18 @@ class Watch:
             return self._who.serial in listed.serials or self._digest in listed.digests
         return False
 
-    def until_over(self, end: Any) -> None:
+    def until_over(self, tell: Callable[[], None], end: Callable[[str], NoReturn]) -> None:
+        """Look until there is a reason to *end*; *tell* what waits for the log, OSError when it does not take it."""
         while True:
             if self.revoked():
                 end("your access was revoked")
             if time.time() >= self._who.valid_before:
                 end("your certificate has expired: ask for a new one")
+            try:
+                tell()
+            except OSError as problem:
+                end(f"the door keeps no log ({problem.strerror}): tell who runs it")
             time.sleep(_WATCH)
-
-
-class Audit:
-    """Tells the container's log, one JSON object a line, what *who* does. Without a log there is no way in."""
-
-    def __init__(self, path: Path, who: Certificate) -> None:
-        identity, _, device = who.key_id.partition("/")
-        address = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-        self.who = {"identity": identity, "device": device, "serial": who.serial, "from": address, "since": _now()}
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        # The kernel's own time-out: one call a line, not two.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, int(_LOG * 1e6)))
-        self._start = json.dumps(self.who)[1:-1]
-        try:
-            self._socket.connect(str(path))
-        except OSError as problem:
-            raise Trouble(
-                f"the door keeps no log ({problem.strerror}), so nobody may enter; tell who runs it"
-            ) from None
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        self._socket.send(f'{{"time": "{_now()}", {self._start}, {json.dumps(event)[1:]}'.encode())
 
 
 def _shown_key(environment: Mapping[str, str]) -> str | None:
@@ -233,10 +217,6 @@ def _leave(why: str, hang_up: bool = False) -> NoReturn:
                 os.kill(parent, signal.SIGTERM)
         os._exit(1)
     raise SystemExit(1)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 if __name__ == "__main__":
