@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.door_stage import DNS, DOOR, LIMITED, NETWORK, PLAIN, SERVICE, STREAMS, VISITS, Stage, Way, panteras
+from benchmarks.figures import number, verdicts, write
 from benchmarks.machine import ProcessorTime, machine
 from benchmarks.process import require
 from benchmarks.report import table
@@ -132,8 +133,8 @@ def _inside(way: Way, words: Sequence[str]) -> str:
 def _commands(state: Path, results: Results) -> None:
     """Wall time of the commands, on an index of many."""
     _timed(state, "init", "--network", NETWORK, "--dns", DNS, "--uid", "0")
-    for number in range(5):
-        results.add("command", "grant", {"seconds": _timed(state, "grant", f"person{number}")})
+    for person in range(5):
+        results.add("command", "grant", {"seconds": _timed(state, "grant", f"person{person}")})
     index = Index(state / "index.db")
     (pattern,) = index.of("person0")
     with index.writing():
@@ -161,36 +162,17 @@ def _inline(figures: dict[str, float]) -> str:
 def page(results: Results, rounds: int, visits: int, seconds: int) -> str:
     """The figures, as they stand in the manual."""
     rows = [
-        [way, *(_number(results.median("tunnel", way, figure)) for figure in FIGURES)]
-        for way in results.peers("tunnel")
-    ]
-    judged = [(target, target.value(results)) for target in TARGETS]
-    verdicts = [
-        [target.what, f"≤ {target.most:g}", f"{value:.2f}", "pass" if target.is_kept(value) else "MISSED"]
-        for target, value in judged
-        if value is not None
+        [way, *(number(results.median("tunnel", way, figure)) for figure in FIGURES)] for way in results.peers("tunnel")
     ]
     return PAGE.format(
         tunnel=table(["way in", *FIGURES.values()], rows),
-        targets=table(["target", "at most", "measured", "verdict"], verdicts),
+        targets=verdicts(TARGETS, results),
         rounds=rounds,
         visits=visits,
         seconds=seconds,
         machine=re.sub(r"[ \t]+", " ", machine()),
         stolen=results.stolen,
     )
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
-
-
-def write(path: Path, figures: str) -> None:
-    """Put *figures* behind the mark of the page, in place of the last ones."""
-    text, mark, _ = path.read_text().partition(MARK)
-    if not mark:
-        raise Trouble(f"{path}: no line {MARK.strip()!r}, behind which the figures go")
-    path.write_text(f"{text}{mark}\n{figures}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -209,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = page(measure(*chosen), *chosen)
         print(figures)
         if options.write:
-            write(options.write, figures)
+            write(options.write, MARK, figures)
     except Trouble as trouble:
         print(f"benchmarks: {trouble}", file=sys.stderr)
         return 2

@@ -12,7 +12,12 @@ from panteras_dns.config import parse
 from panteras_dns.reference import reference
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "sshd" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "sshd" / "README.md",
+    ROOT / "openvpn" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def blocks(page: Path, kind: str) -> list[str]:
@@ -56,7 +61,7 @@ def test_every_command_of_the_manual_exists_with_its_options(page, line):
         targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets
     else:
-        assert name in ("curl", "dig", "docker", "sshuttle", "pip", "python3", "python")
+        assert name in ("curl", "dig", "docker", "sshuttle", "pip", "python3", "python", "openvpn", "apt-get")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

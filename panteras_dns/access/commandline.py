@@ -42,6 +42,11 @@ def with_passphrase(command: _Command) -> _Command:
     return wrapped
 
 
+def with_ca_key(command: _Command) -> _Command:
+    """Give *command* the place of the VPN CA's key, for who keeps it off this machine."""
+    return click.option("--ca-key", type=PATH, help="key of the VPN's CA  [default: in the state directory]")(command)
+
+
 def _passphrase(file: Path | None, descriptor: int | None) -> bytes | None:
     if file is not None and descriptor is not None:
         raise Misuse("--passphrase-file and --passphrase-fd: expected one of the two")

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from panteras_dns.access import doorway, names, report, vault
-from panteras_dns.access.commandline import PATH, json, with_passphrase, with_state
+from panteras_dns.access.commandline import PATH, json, with_ca_key, with_passphrase, with_state
 from panteras_dns.access.ssh import sshd
 from panteras_dns.access.trouble import Misuse, Trouble
 from panteras_dns.access.vault import Vault
 
-_DAYS, _WARN = 30, 14
+_DAYS, _WARN, _WARN_OWN = 30, 14, 60
 
 
 class _Group(click.Group):
@@ -30,7 +30,7 @@ class _Group(click.Group):
 
 @click.group("access", cls=_Group)
 def access() -> None:
-    """Who may come in from outside, and the SSH door itself.
+    """Who may come in from outside, and the doors themselves: SSH for sshuttle, and a VPN.
 
     \b
     sudo panteras access init --dns 172.17.0.1 --network 172.17.0.0/16
@@ -44,49 +44,47 @@ for command in (doorway.check, doorway.door, doorway.health, doorway.render):
     access.add_command(command)
 
 
-def _identities(vault: Vault, passphrase: bytes | None = None) -> Any:
-    from panteras_dns.access.identities import Identities
-    from panteras_dns.access.ssh.door import SshDoor
+def _identities(vault: Vault, passphrase: bytes | None = None, ca_key: Path | None = None) -> Any:
+    from panteras_dns.access import doors
 
-    return Identities(vault, [SshDoor(vault, passphrase)])
+    return doors.identities(vault, passphrase, ca_key)
 
 
 @access.command()
 @with_state
 @with_passphrase
+@with_ca_key
 @click.option("--network", "networks", multiple=True, help="network of services  [default: docker's bridges]")
 @click.option("--dns", help="this docker host's DNS, as containers reach it  [default: the address of docker0]")
 @click.option("--domain", default="consul", show_default=True, help="Consul's domain")
 @click.option("--account", default="tunnel", show_default=True, help="account that people log in to")
-@click.option("--uid", type=int, default=vault.DOOR_UID, show_default=True, help="the door's uid in its container")
+@click.option("--uid", type=int, default=vault.DOOR_UID, show_default=True, help="the SSH door's uid in its container")
+@click.option("--pool", help="addresses of VPN clients  [default: some of 10.64.0.0/10, by chance]")
+@click.option("--tunnel", type=click.Choice(["split", "full"]), default="split", show_default=True, help="of the VPN")
+@click.option("--udp", type=int, default=1194, show_default=True, help="port of the VPN, 0 for none")
+@click.option("--tcp", type=int, default=443, show_default=True, help="port of the VPN over TCP, 0 for none")
 def init(
-    vault: Vault,
-    passphrase: bytes | None,
-    networks: Sequence[str],
-    dns: str | None,
-    domain: str,
-    account: str,
-    uid: int,
-) -> None:
-    """Make the state directory: the CAs, the key of the door, an empty index. Never overwrites.
+    vault: Vault, passphrase: bytes | None, ca_key: Path | None, networks: Sequence[str], dns: str | None, domain: str,
+    account: str, uid: int, **vpn: Any,
+) -> None:  # fmt: skip
+    """Make the state directory: the CAs, the keys of the doors, an empty index. Never overwrites.
 
     \b
     sudo panteras access init
     sudo panteras access init --network 10.1.0.0/16 --dns 10.1.0.1
+    sudo panteras access init --ca-key /media/stick/vpn_ca.key
     """
-    from panteras_dns.access import docker_host
-    from panteras_dns.access.identities import create_index
+    from panteras_dns.access import docker_host, doors
     from panteras_dns.access.kit import overlaps
     from panteras_dns.access.settings import settings
-    from panteras_dns.access.ssh.door import SshDoor
+    from panteras_dns.access.vpn.settings import new
 
     chosen = settings(networks or docker_host.networks(), dns or docker_host.address(), domain, account)
-    vault.create(uid)
-    SshDoor.create(vault, chosen, passphrase)
-    create_index(vault)
+    tunnel = new(chosen, docker_host.attached(), **vpn)
+    doors.create(vault, chosen, tunnel, passphrase, uid, ca_key)
     for sentence in overlaps(chosen.networks):
         click.echo(f"note: {sentence}", err=True)
-    click.echo(f"made {vault.root}: {', '.join(map(str, chosen.networks))}, DNS {chosen.dns}")
+    click.echo(f"made {vault.root}: {', '.join(map(str, chosen.networks))}, DNS {chosen.dns}, VPN {tunnel.pool}")
     click.echo("next: panteras access grant NAME")
 
 
@@ -94,21 +92,24 @@ def init(
 @click.argument("people", metavar="NAME[/DEVICE]...", nargs=-1)
 @with_state
 @with_passphrase
+@with_ca_key
+@click.option("--door", type=click.Choice(["ssh", "vpn", "both"]), default="ssh", show_default=True, help="way in")
 @click.option("--device", default=names.DEFAULT_DEVICE, show_default=True, help="of who is named without one")
 @click.option("--file", type=PATH, help="more people, one NAME[/DEVICE] a line")
 @click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for")
 @click.option("--services", default="", help="services that may be reached, as 'python*,web'  [default: all]")
-@click.option("--public-key", type=PATH, help="her own key  [default: make a key pair]")
+@click.option("--public-key", type=PATH, help="her own key for the SSH door  [default: make a key pair]")
 @json
 def grant(
-    people: Sequence[str], vault: Vault, passphrase: bytes | None, device: str, file: Path | None, days: int,
-    services: str, public_key: Path | None, as_json: bool,
+    people: Sequence[str], vault: Vault, passphrase: bytes | None, ca_key: Path | None, door: str, device: str,
+    file: Path | None, days: int, services: str, public_key: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Let people in, each with one device: all who are named, or nobody.
 
     \b
     sudo panteras access grant alice --device laptop --days 90
     sudo panteras access grant bob --services 'python*,web' --public-key bob.pub
+    sudo panteras access grant carol --device phone --door vpn --days 365
     sudo panteras access grant --file team.txt
     """
     lines = vault.read(file).decode("utf-8", "replace").splitlines() if file else []
@@ -117,11 +118,13 @@ def grant(
     limit = names.services(services)
     if public_key and len(who) > 1:
         raise Misuse("--public-key: is for one device, expected one NAME")
+    from panteras_dns.access import doors
     from panteras_dns.access.door import Terms
     from panteras_dns.access.identities import read_public_key
 
     key = read_public_key(public_key) if public_key else None
-    entries = _identities(vault, passphrase).grant(who, ["ssh"], Terms(days, limit, key))
+    identities = _identities(vault, passphrase, ca_key)
+    entries = identities.grant(who, doors.named(door, vault), Terms(days, limit, key))
     click.echo(report.as_json(entries) if as_json else report.granted(entries))
 
 
@@ -129,23 +132,32 @@ def grant(
 @click.argument("who", metavar="NAME[/DEVICE]")
 @with_state
 @with_passphrase
+@with_ca_key
 @click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for, from now")
 @click.option("--services", help="other services than before; '' for all")
 @json
-def renew(who: str, vault: Vault, passphrase: bytes | None, days: int, services: str | None, as_json: bool) -> None:
-    """A new certificate for the same key; hand out a new kit. NAME `gateway:` renews the door's own.
+def renew(
+    who: str,
+    vault: Vault,
+    passphrase: bytes | None,
+    ca_key: Path | None,
+    days: int,
+    services: str | None,
+    as_json: bool,
+) -> None:
+    """New certificates for the same keys; hand out a new kit. NAME `gateway:` renews the doors' own.
 
     \b
     sudo panteras access renew alice/laptop --days 90
     sudo panteras access renew gateway:
     """
     if who == "gateway:":
-        own = _identities(vault, passphrase).renew_doors()
+        own = _identities(vault, passphrase, ca_key).renew_doors()
         click.echo(report.own(own))
         return
     name, device = names.pair(who)
     limit = None if services is None else names.services(services)
-    entries = _identities(vault, passphrase).renew(name, device, days, limit)
+    entries = _identities(vault, passphrase, ca_key).renew(name, device, days, limit)
     click.echo(report.as_json(entries) if as_json else report.granted(entries))
 
 
@@ -180,13 +192,14 @@ def list_(vault: Vault, whole: bool, as_json: bool) -> None:
 
 @access.command()
 @with_state
-@click.option("--warn", type=click.IntRange(0, 3650), default=_WARN, show_default=True, help="days ahead")
+@click.option("--warn", type=click.IntRange(0, 3650), help="days ahead  [default: 14, and 60 for the doors' own]")
 @json
-def status(vault: Vault, warn: int, as_json: bool) -> None:
-    """What expires within --warn days, with the command that renews it; exit status 1 when something does."""
+def status(vault: Vault, warn: int | None, as_json: bool) -> None:
+    """What expires soon, with the command that renews it; exit status 1 when something does."""
     identities = _identities(vault)
-    ending = report.ending(identities.all(), identities.own(), warn)
-    click.echo(report.ending_as_json(ending) if as_json else report.ending_as_text(ending, warn))
+    people, own = (_WARN, _WARN_OWN) if warn is None else (warn, warn)
+    ending = report.ending(identities.all(), people, identities.own(), own)
+    click.echo(report.ending_as_json(ending) if as_json else report.ending_as_text(ending, people))
     sys.exit(1 if ending else 0)
 
 
@@ -194,12 +207,13 @@ def status(vault: Vault, warn: int, as_json: bool) -> None:
 @with_state
 @json
 def sessions(vault: Vault, as_json: bool) -> None:
-    """Who is connected now."""
-    from panteras_dns.access.ssh import sessions as live
-
+    """Who is connected now, by which door. Exit status 1 when a door does not tell."""
     vault.check()
-    found = live.live(vault.sessions)
+    found, silent = _identities(vault).sessions()
     click.echo(report.sessions_as_json(found) if as_json else report.sessions(found))
+    for sentence in silent:
+        click.echo(f"panteras: {sentence}", err=True)
+    sys.exit(1 if silent else 0)
 
 
 @access.command()
@@ -215,26 +229,42 @@ def kit(who: str, vault: Vault, gateway: str, out: Path | None, identity_file: s
     sudo panteras access kit alice/laptop --gateway gw.example.com:2222
     """
     from panteras_dns.access import kit as kits
+    from panteras_dns.access.vpn import profile
 
     name, device = names.pair(who)
     place = kits.gateway(gateway, sshd.PORT)
-    (entry,) = _identities(vault).device(name, device)
-    chosen = doorway.settings(vault)
-    if (state := entry.state(report.now())) != "valid":
-        raise Trouble(f"{entry.id}: its certificate is {state}; a kit of it would be of no use")
-    own = "" if entry.private_key else identity_file or "~/.ssh/id_ed25519"
-    target = out or Path(f"{entry.name}-{entry.device}")
-    kits.write(target, entry, place, chosen, vault.read(vault.host_ca_public).decode().strip(), own)
-    for sentence in kits.overlaps(chosen.networks):
+    parts: list[kits.Files] = []
+    notes: list[str] = []
+    entries = _identities(vault).device(name, device)
+    for entry in entries:
+        if (state := entry.state(report.now())) != "valid":
+            raise Trouble(f"{entry.id}: its certificate for the door {entry.door} is {state}; a kit would be of no use")
+        if entry.door == "vpn":
+            ca = vault.read(vault.vpn_ca_certificate).decode()
+            parts.append(profile.files(entry, place.host, doorway.vpn_settings(vault), ca))
+        else:
+            chosen, ca = doorway.settings(vault), vault.read(vault.host_ca_public).decode().strip()
+            own = "" if entry.private_key else identity_file or "~/.ssh/id_ed25519"
+            parts.append(kits.files(entry, place, chosen, ca, own))
+            notes += kits.overlaps(chosen.networks)
+    target = out or Path(f"{entries[0].name}-{entries[0].device}")
+    kits.write(target, kits.together(parts))
+    for sentence in notes:
         click.echo(f"note: {sentence}", err=True)
-    click.echo(
-        f"wrote {target}/ for {entry.id}, good until {report.day(entry.not_after)}: hand it over, then remove it"
-    )
+    until = report.day(min(entry.not_after for entry in entries))
+    click.echo(f"wrote {target}/ for {entries[0].id}, good until {until}: hand it over, then remove it")
 
 
 @access.command()
 @with_state
-def repair(vault: Vault) -> None:
-    """Write the list of revoked keys anew, from the index."""
-    _identities(vault).shut()
-    click.echo(f"wrote {vault.revoked}")
+@with_passphrase
+def repair(vault: Vault, passphrase: bytes | None) -> None:
+    """Write anew what the doors read of who is revoked, from the index; make a door that is not there yet."""
+    from panteras_dns.access import docker_host, doors
+
+    if not doors.has_vpn(vault):
+        vault.check()
+        doors.add_vpn(vault, doorway.settings(vault), docker_host.attached(), passphrase)
+        click.echo(f"made {vault.vpn}")
+    _identities(vault, passphrase).shut()
+    click.echo(f"wrote {vault.revoked}, {vault.vpn_revoked}")

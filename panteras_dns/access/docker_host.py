@@ -27,6 +27,16 @@ def address() -> str:
     return str(found[0][1].ip)
 
 
+def attached() -> Sequence[ipaddress.IPv4Network]:
+    """Every network of IPv4 that this host sits in."""
+    return [
+        ipaddress.IPv4Interface(f"{one.address}/{one.netmask}").network
+        for addresses in psutil.net_if_addrs().values()
+        for one in addresses
+        if one.family == socket.AF_INET and one.netmask
+    ]
+
+
 def _bridges() -> Iterator[tuple[str, ipaddress.IPv4Interface]]:
     for device, addresses in psutil.net_if_addrs().items():
         if device.startswith(_BRIDGES):

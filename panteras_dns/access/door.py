@@ -4,9 +4,9 @@ One class a kind: `ssh.door.SshDoor`, `vpn.door.VpnDoor`. Commands use them; wha
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from panteras_dns.access.index import Entry, Index
 from panteras_dns.access.ssh.publickey import PublicKey
@@ -62,6 +62,9 @@ class Door(Protocol):
 
     def end(self, entries: Sequence[Entry]) -> Ended:
         """End the live sessions of *entries*, and look again."""
+
+    def sessions(self, entries: Sequence[Entry]) -> Sequence[Mapping[str, Any]]:
+        """Who is connected now: identity, device, door, from, since, and what else this door knows."""
 
     def renew_own(self) -> None:
         """New certificates for the door itself; kits stay as they are."""

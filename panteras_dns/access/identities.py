@@ -1,9 +1,10 @@
 """Identities: who may come in, with which devices, until when. What the commands do, without a command line."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from panteras_dns.access import names
 from panteras_dns.access.door import Door, Ended, Ending, Terms, now
@@ -76,6 +77,18 @@ class Identities:
             self.shut()
         ended = [door.end([entry for entry in entries if entry.door == kind]) for kind, door in self._doors.items()]
         return Revocation(entries, ended, time.monotonic() - began)
+
+    def sessions(self) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+        """Who is connected now, and a sentence for each door that does not tell."""
+        found: list[Mapping[str, Any]] = []
+        silent = []
+        entries = self._index.all()
+        for door in self._doors.values():
+            try:
+                found += door.sessions(entries)
+            except Trouble as problem:
+                silent.append(str(problem))
+        return found, silent
 
     def shut(self) -> None:
         """Tell each door anew who is revoked, from the index."""

@@ -1,9 +1,10 @@
-"""What a person gets: everything her laptop needs for one device, in one directory, from one source."""
+"""What a person gets: everything her laptop needs for one device, in one directory, from one source. The SSH door's
+part of it; that of the VPN is `vpn.profile`."""
 
 import ipaddress
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,8 +18,11 @@ from panteras_dns.access.trouble import Misuse, Trouble
 
 _GATEWAY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 _TEMPLATES = resources.files("panteras_dns.access") / "kit"
+Files = dict[str, bytes]
+
+README = "README.md"
 _FILES = (
-    "README.md",
+    README,
     "ssh_config",
     "known_hosts",
     "sshuttle.conf",
@@ -75,23 +79,35 @@ def overlaps(networks: Sequence[Network]) -> Sequence[str]:
     return found
 
 
-def write(
-    out: Path, entry: Entry, door: Gateway, chosen: Settings, host_ca: str, identity_file: str = ""
-) -> Sequence[Path]:
-    """Write the kit to a new directory *out*; the files. *identity_file*: the key that the person has herself."""
-    files: dict[str, bytes] = {"id-cert.pub": f"{entry.certificate}\n".encode()}
+def files(entry: Entry, door: Gateway, chosen: Settings, host_ca: str, identity_file: str = "") -> Files:
+    """What the SSH door needs on a laptop. *identity_file*: the key that the person has herself."""
+    found: Files = {"id-cert.pub": f"{entry.certificate}\n".encode()}
     if entry.private_key:
-        files["id"] = entry.private_key
+        found["id"] = entry.private_key
     values = _values(entry, door, chosen, host_ca, identity_file)
     for file in _FILES:
-        files[file] = Template((_TEMPLATES / file).read_text()).substitute(values).encode()
+        found[file] = Template((_TEMPLATES / file).read_text()).substitute(values).encode()
+    return found
+
+
+def write(out: Path, whole: Files) -> Sequence[Path]:
+    """Write the kit to a new directory *out*; the files."""
     try:
         out.mkdir(mode=0o700, parents=True)
-        return [_write(out / file, data) for file, data in sorted(files.items())]
+        return [_write(out / file, data) for file, data in sorted(whole.items())]
     except FileExistsError:
         raise Trouble(f"{out}: is there already, and is not overwritten; choose another --out") from None
     except OSError as problem:
         raise Trouble(f"{problem.filename or out}: {problem.strerror}; the kit is not complete") from None
+
+
+def together(kits: Iterable[Files]) -> Files:
+    """One kit for all doors, with one README."""
+    whole: Files = {}
+    for one in kits:
+        readme = b"\n".join(text for text in (whole.get(README), one.get(README)) if text)
+        whole = {**whole, **one, README: readme}
+    return whole
 
 
 def _write(path: Path, data: bytes) -> Path:

@@ -8,12 +8,13 @@ import socket
 import time
 from collections.abc import Iterator
 
-from dnslib import EDNS0, QTYPE, DNSError, DNSQuestion, DNSRecord
+from dnslib import EDNS0, QTYPE, RR, TXT, DNSError, DNSQuestion, DNSRecord
 
 Place = tuple[str, int]  # address, port
 
 _TIMEOUT = 0.5  # seconds for all of one look-up: the tunnel stands still meanwhile
 _SIZE = 4096
+_LONGEST_STRING = 255  # of a TXT record (RFC 1035 3.3)
 _NOERROR, _NXDOMAIN = 0, 3
 
 
@@ -44,6 +45,20 @@ def answers(packet: bytes) -> tuple[str, set[str]]:
         record = DNSRecord.parse(packet)
         return str(record.q.qname).lower().rstrip("."), {str(one.rdata) for one in record.rr if _is_address(one)}
     return "", set()
+
+
+def own_record(request: bytes, name: str, text: str) -> bytes | None:
+    """A door's reply to who asks for *name*, the record that says who she is: TXT *text*; None for other names."""
+    if name.partition(".")[0].encode() not in request[12:].lower():
+        return None
+    with contextlib.suppress(DNSError, ValueError, IndexError, UnicodeError):
+        query = DNSRecord.parse(request)
+        if str(query.q.qname).lower().rstrip(".") == name:
+            reply = query.reply()
+            if query.q.qtype in {QTYPE.TXT, QTYPE.ANY}:
+                reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(_strings(text)), ttl=0))
+            return bytes(reply.pack())
+    return None
 
 
 def ask(server: str, name: str, kind: str, deadline: float, port: int = 53) -> DNSRecord:
@@ -105,3 +120,8 @@ def _is_address(record: object) -> bool:
 
 def _family(server: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ipaddress.ip_address(server).version == 6 else socket.AF_INET
+
+
+def _strings(text: str) -> list[bytes]:
+    """*text* as the strings of a TXT record."""
+    return [text[at : at + _LONGEST_STRING].encode() for at in range(0, len(text), _LONGEST_STRING)]

@@ -63,7 +63,7 @@ class Reach:
 
     def learn(self, name: str, addresses: set[str]) -> None:
         """The DNS said through the tunnel that *name* is at *addresses*."""
-        asked = self._service_name(name)
+        asked = service_name(name, self._domain)
         if asked is None:
             return
         service = asked.partition(".")[0]
@@ -126,16 +126,17 @@ class Reach:
             watched.instances = set()
         return watched.instances
 
-    def _service_name(self, name: str) -> str | None:
-        """`SERVICE.service.DOMAIN` or `SERVICE.service.DATACENTER.DOMAIN` of a name, without tags; None for others."""
-        inner = name.removesuffix(f".{self._domain}")
-        if inner == name:
-            return None
-        labels = inner.split(".")
-        if "service" not in labels[1:]:
-            return None
-        at = len(labels) - 1 - labels[::-1].index("service")
-        service, rest = labels[at - 1], labels[at:]
-        if at == 2 and labels[0].startswith("_") and service.startswith("_"):  # RFC 2782: _web._tcp.service.consul
-            service = labels[0][1:]
-        return ".".join((service, *rest, self._domain))
+
+def service_name(name: str, domain: str) -> str | None:
+    """`SERVICE.service.DOMAIN` or `SERVICE.service.DATACENTER.DOMAIN` of a name, without tags; None for others."""
+    inner = name.removesuffix(f".{domain}")
+    if inner == name:
+        return None
+    labels = inner.split(".")
+    if "service" not in labels[1:]:
+        return None
+    at = len(labels) - 1 - labels[::-1].index("service")
+    service, rest = labels[at - 1], labels[at:]
+    if at == 2 and labels[0].startswith("_") and service.startswith("_"):  # RFC 2782: _web._tcp.service.consul
+        service = labels[0][1:]
+    return ".".join((service, *rest, domain))

@@ -24,7 +24,7 @@ def day(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
 
 
-def _moment(moment: float) -> str:
+def instant(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -37,10 +37,10 @@ def _object(entry: Entry, moment: float) -> Mapping[str, Any]:
         "state": entry.state(moment),
         "fingerprint": entry.fingerprint,
         "services": entry.services.split(",") if entry.services else None,
-        "issued": _moment(entry.issued),
-        "not_before": _moment(entry.not_before),
-        "not_after": _moment(entry.not_after),
-        "revoked": _moment(entry.revoked) if entry.revoked else None,
+        "issued": instant(entry.issued),
+        "not_before": instant(entry.not_before),
+        "not_after": instant(entry.not_after),
+        "revoked": instant(entry.revoked) if entry.revoked else None,
     }
 
 
@@ -108,16 +108,17 @@ def revocation_as_json(done: "Revocation") -> str:
     return json.dumps(told)
 
 
-def ending(entries: Iterable[Entry], own: Iterable[Ending], warn: int) -> Sequence[Mapping[str, Any]]:
-    """What ends within *warn* days or has ended, soonest first; what was revoked is nobody's worry."""
-    limit = now() + warn * _DAY
+def ending(entries: Iterable[Entry], warn: int, own: Iterable[Ending], warn_own: int) -> Sequence[Mapping[str, Any]]:
+    """What ends within *warn* days, of the doors' own within *warn_own*, or has ended; soonest first. What was revoked
+    is nobody's worry."""
+    moment = now()
     last = {(entry.id, entry.door): entry for entry in entries}.values()
-    found = [(e.not_after, f"{e.id} ({e.door})", f"panteras access renew {e.id}") for e in last if not e.revoked]
-    found += [(one.not_after, one.what, one.renew) for one in own]
+    found = [(e.not_after, f"{e.id} ({e.door})", f"panteras access renew {e.id}", warn) for e in last if not e.revoked]
+    found += [(one.not_after, one.what, one.renew, warn_own) for one in own]
     return [
-        {"what": what, "not_after": _moment(end), "days": int((end - now()) // _DAY), "renew": command}
-        for end, what, command in sorted(found)
-        if end < limit
+        {"what": what, "not_after": instant(end), "days": int((end - moment) // _DAY), "renew": command}
+        for end, what, command, days in sorted(found)
+        if end < moment + days * _DAY
     ]
 
 
@@ -130,15 +131,13 @@ def ending_as_text(found: Sequence[Mapping[str, Any]], warn: int) -> str:
         return f"ok: nothing ends within {warn} days"
     rows = [("WHAT", "UNTIL", "DAYS", "RENEW")]
     rows += [(one["what"], one["not_after"][:10], str(one["days"]), one["renew"]) for one in found]
-    return f"{_columns(rows)}\n{len(found)} end{'s' if len(found) == 1 else ''} within {warn} days"
+    return f"{_columns(rows)}\n{len(found)} end{'s' if len(found) == 1 else ''} soon"
 
 
 def sessions(found: Sequence[Mapping[str, Any]]) -> str:
-    rows = [("IDENTITY", "DEVICE", "DOOR", "FROM", "SINCE")]
-    rows += [
-        tuple(str(one.get(key, "-")) for key in ("identity", "device", "door", "from", "since"))  # type: ignore[misc]
-        for one in found
-    ]
+    rows = [("IDENTITY", "DEVICE", "DOOR", "FROM", "ADDRESS", "SINCE", "BYTES")]
+    keys = ("identity", "device", "door", "from", "address", "since", "bytes")
+    rows += [tuple(str(one.get(key, "-")) for key in keys) for one in found]  # type: ignore[misc]
     return f"{_columns(rows)}\n{len(found)} session{'' if len(found) == 1 else 's'}"
 
 

@@ -2,7 +2,10 @@
 
     index.db, user_ca, host_ca    identities, their keys, the CAs: for the commands alone
     door/       what the container of the SSH door reads: host key, CA, revoked keys, settings
-    sessions/   one locked file a live session, written by the door
+    sessions/   one locked file a live session, written by the SSH door
+    vpn_ca.key  the CA of the VPN; may be kept elsewhere
+    vpn/        what the container of the VPN door reads: certificates, keys, settings, who may come, who is revoked
+    vpn-run/    the sockets that OpenVPN is asked and told through
 
 A file appears whole or not at all, readable by its owner alone; a key is never overwritten.
 """
@@ -19,6 +22,7 @@ DEFAULT_STATE = Path("/var/lib/panteras/access")
 DOOR_UID = 10022  # the account of the container
 
 _PRIVATE_DIRECTORY, _PRIVATE = 0o700, 0o600
+_PASSAGE = 0o711  # of a directory: others may get to what is open to them within, and see nothing on the way
 
 
 class Vault:
@@ -38,6 +42,16 @@ class Vault:
         self.host_ca_public = self.door / "host_ca.pub"
         self.revoked = self.door / "revoked.krl"
         self.settings = self.door / "door.toml"
+        self.vpn_ca = root / "vpn_ca.key"
+        self.vpn = root / "vpn"
+        self.vpn_ca_certificate = self.vpn / "ca.crt"
+        self.vpn_certificate = self.vpn / "server.crt"
+        self.vpn_key = self.vpn / "server.key"
+        self.vpn_wrapping_key = self.vpn / "tls-crypt-v2.key"
+        self.vpn_settings = self.vpn / "vpn.toml"
+        self.vpn_roster = self.vpn / "roster"
+        self.vpn_revoked = self.vpn / "revoked"
+        self.vpn_run = root / "vpn-run"
 
     def create(self, door_uid: int) -> None:
         """Make the directories, those of the door for *door_uid*."""
@@ -56,6 +70,21 @@ class Vault:
                 f"{problem.filename or self.root}: {problem.strerror}; run this as root, or choose --state"
             ) from None
 
+    def create_vpn(self) -> None:
+        """Make the directories of the VPN door. OpenVPN looks for the revoked when it is no longer root."""
+        try:
+            for directory, mode in (
+                (self.root, _PASSAGE),
+                (self.vpn, _PASSAGE),
+                (self.vpn_roster, _PRIVATE_DIRECTORY),
+                (self.vpn_revoked, 0o755),
+                (self.vpn_run, _PRIVATE_DIRECTORY),
+            ):
+                directory.mkdir(exist_ok=True)
+                directory.chmod(mode)
+        except OSError as problem:
+            raise Trouble(f"{problem.filename}: {problem.strerror}; run this as root, or choose --state") from None
+
     def check(self) -> None:
         """Trouble unless the directory is there, ours, and closed to others."""
         if not self.root.is_dir() or not self._readable():
@@ -63,6 +92,10 @@ class Vault:
             raise Misuse(f"{self.root}: no identities here; run: panteras access init --state {self.root}")
         for path in (self.root, self.index, self.user_ca, self.host_ca, self.door, self.host_key):
             self._check_mode(path)
+        for path in (self.vpn, self.vpn_key, self.vpn_wrapping_key) if self.vpn.exists() else ():
+            self._check_mode(path)
+        if self.vpn_ca.exists():
+            self._check_mode(self.vpn_ca)
 
     def _refuse_lost_index(self) -> None:
         """Keys without an index are no attempt that was cut short: to make new ones would lock everybody out."""
@@ -96,13 +129,14 @@ class Vault:
             raise Trouble(f"{path}: is there already, and is not overwritten")
         self.replace(path, data)
 
-    def replace(self, path: Path, data: bytes) -> None:
+    def replace(self, path: Path, data: bytes, mode: int = _PRIVATE) -> None:
         """Put *data* there by rename: a reader sees the old file or the new one, also when the disk is full."""
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
+                os.fchmod(descriptor, mode)
                 file.flush()
                 os.fsync(descriptor)
             _give(fresh, path.parent.stat().st_uid)

@@ -327,7 +327,7 @@ def test_status_as_json_names_the_command_that_helps(home):
 
 
 def test_nobody_is_connected(home):
-    assert home.run("sessions") == "IDENTITY  DEVICE  DOOR  FROM  SINCE\n0 sessions\n"
+    assert home.run("sessions") == "IDENTITY  DEVICE  DOOR  FROM  ADDRESS  SINCE  BYTES\n0 sessions\n"
     assert json.loads(home.run("sessions", "--json")) == []
 
 

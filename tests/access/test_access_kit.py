@@ -166,7 +166,7 @@ def test_a_kit_of_what_is_revoked_is_of_no_use(home):
 
     assert (status, told) == (
         1,
-        "panteras: alice/default: its certificate is revoked; a kit of it would be of no use\n",
+        "panteras: alice/default: its certificate for the door ssh is revoked; a kit would be of no use\n",
     )
 
 

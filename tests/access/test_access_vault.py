@@ -37,14 +37,19 @@ INIT = ("init", "--network", NETWORK, "--dns", DNS, "--uid", str(os.geteuid()))
 def test_a_new_directory_holds_all_and_is_readable_by_its_owner_alone(tmp_path):
     home = Household(tmp_path).begin()
 
-    assert home.vault.root.stat().st_mode & 0o777 == 0o700
+    assert home.vault.root.stat().st_mode & 0o777 == 0o711, "OpenVPN has to get to the list of the revoked"
     assert modes(home.vault.root) == {
         "door": 0o700,
         "sessions": 0o700,
+        "vpn": 0o711,
+        "vpn/roster": 0o700,
+        "vpn/revoked": 0o755,
+        "vpn-run": 0o700,
         **dict.fromkeys(
             [
                 "host_ca", "index.db", "user_ca", "door/door.toml", "door/host_ca.pub", "door/revoked.krl",
-                "door/ssh_host_ed25519_key", "door/ssh_host_ed25519_key-cert.pub", "door/user_ca.pub",
+                "door/ssh_host_ed25519_key", "door/ssh_host_ed25519_key-cert.pub", "door/user_ca.pub", "vpn_ca.key",
+                "vpn/ca.crt", "vpn/server.crt", "vpn/server.key", "vpn/tls-crypt-v2.key", "vpn/vpn.toml",
             ],
             0o600,
         ),

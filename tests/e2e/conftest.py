@@ -23,10 +23,12 @@ from lab.resolver import Resolver
 TOOLS = (
     *("ip", "ss", "nsenter", "iptables", "getent", "dig", "kdig", "dnsperf"),
     *("ssh", "sftp", "scp", "curl", "chromium", "dnsmasq"),
+    *("openvpn", "nft", "conntrack", "faketime"),
     *("consul", "nsd", "unbound", "containerd", "dockerd", "debootstrap", "tar"),
 )
 GATEWAY_IMAGE = "panteras-gateway:e2e"
 DOOR_IMAGE = "panteras-sshd:e2e"
+VPN_IMAGE = "panteras-openvpn:e2e"
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -212,6 +214,58 @@ def door_image(_engine: Docker) -> str:
     """The image of the SSH door, built from the repository as a user builds it."""
     _engine.build(DOOR_IMAGE, REPOSITORY / "sshd/Dockerfile", REPOSITORY)
     return DOOR_IMAGE
+
+
+@pytest.fixture(scope="session")
+def vpn_image(_engine: Docker) -> str:
+    """The image of the VPN door, built from the repository as a user builds it."""
+    _engine.build(VPN_IMAGE, REPOSITORY / "openvpn/Dockerfile", REPOSITORY)
+    return VPN_IMAGE
+
+
+@pytest.fixture(scope="session")
+def roamer(host: Namespace) -> Iterator[Namespace]:
+    """A laptop that reaches the ports of the host's VPN, and nothing else."""
+    made = Namespace("roamer")
+    join(host, made, [f"{addresses.ROAMED_HOST}/24"], [f"{addresses.ROAMER}/24"])
+    made.add_route("default", addresses.ROAMED_HOST)
+    passes = (("-p", "udp", "--dport", "1194", "-j", "ACCEPT"), ("-p", "tcp", "--dport", "443", "-j", "ACCEPT"))
+    for rule in (*passes, ("-j", "DROP")):
+        host.run("iptables", "-t", "raw", "-A", "PREROUTING", "-i", "roamer", *rule)
+    yield made
+    made.delete()
+
+
+@pytest.fixture(scope="session")
+def vpn_host(host: Namespace) -> Iterator[Namespace]:
+    """A host of the company without docker, wired to the docker host; it forwards, as a VPN's host must."""
+    made = Namespace("vpnhost")
+    join(
+        host,
+        made,
+        [f"{addresses.HOST_INSIDE}/24", f"{addresses.HOST_INSIDE_6}/64"],
+        [f"{addresses.VPN_HOST_INSIDE}/24", f"{addresses.VPN_HOST_INSIDE_6}/64"],
+    )
+    host.add_address(f"{addresses.PYTHON1_6}/128")
+    made.add_route("default", addresses.HOST_INSIDE)
+    made.add_route(addresses.SERVICES_6, addresses.HOST_INSIDE_6)
+    made.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    yield made
+    made.delete()
+
+
+@pytest.fixture(scope="session")
+def far_laptop(vpn_host: Namespace) -> Iterator[Namespace]:
+    """A laptop that reaches that host, by IPv4 and IPv6."""
+    made = Namespace("far")
+    join(
+        vpn_host,
+        made,
+        [f"{addresses.VPN_HOST}/24", f"{addresses.VPN_HOST_6}/64"],
+        [f"{addresses.VPN_HOST.removesuffix('1')}2/24", f"{addresses.VPN_HOST_6.removesuffix('1')}2/64"],
+    )
+    yield made
+    made.delete()
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,12 @@
 """The README's first screen, run as it stands there."""
 
 import os
-import re
 import signal
 import subprocess
 from pathlib import Path
 
+from lab.manual import ROOT, commands
 from lab.patience import eventually
-
-ROOT = Path(__file__).parents[2]
-
-
-def section(title: str) -> list[str]:
-    """The commands of the console blocks under a heading of the README."""
-    text = (ROOT / "README.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    return re.findall(r"^\$ (.*)", "".join(blocks), re.MULTILINE)
 
 
 def run(line: str) -> str:
@@ -25,7 +16,7 @@ def run(line: str) -> str:
 
 
 def test_the_demo_and_everything_it_says_to_try(tmp_path: Path) -> None:
-    demo, *tries, test = section("Try it")
+    demo, *tries, test = commands("README.md", "Try it")
     assert (demo, test) == ("make demo", "make test")
     log = tmp_path / "demo"
     with log.open("wb") as out:

@@ -1,7 +1,8 @@
 """The SSH door as the identities see it: certificates of OpenSSH, the list of revoked keys, sessions by their locks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from panteras_dns.access import settings
 from panteras_dns.access.door import ALIAS, DAY, SLACK, Ended, Ending, Terms, checked, now
@@ -65,6 +66,9 @@ class SshDoor:
         proved, seconds = sessions.gone(self._vault.sessions, serials, _PATIENCE)
         why = f"a session of the SSH door still lives after {seconds:.2f} s: stop the door's container"
         return Ended(live, proved, "" if proved else why)
+
+    def sessions(self, entries: Sequence[Entry]) -> Sequence[Mapping[str, Any]]:
+        return sessions.live(self._vault.sessions)
 
     def renew_own(self) -> None:
         private = self._vault.read(self._vault.host_key)

@@ -4,7 +4,6 @@ Its version is pinned in pyproject.toml: `Mux`, `MuxWrapper`, `DnsProxy`, `SockW
 `runonce` are what is relied on.
 """
 
-import contextlib
 import ipaddress
 import socket
 import time
@@ -23,7 +22,6 @@ MOST_CONNECTIONS = 400  # select(), which sshuttle waits with, ends at 1024 sock
 _MOST_QUESTIONS = 100  # in flight; each may hold three sockets
 _QUESTION = 30.0  # seconds that one may take, as in sshuttle
 _DNS_PORT = 53
-_LONGEST_STRING = 255  # RFC 1035 3.3
 
 Audit = Callable[[Mapping[str, Any]], None]
 
@@ -35,7 +33,6 @@ class Guard:
         self.reach = reach
         self._audit = audit
         self._mine = f"me.access.{domain}"
-        self._marker = b"\2me\6access"
         self._ending = b"".join(bytes([len(label)]) + label.encode() for label in domain.split(".")) + b"\0"
         self._me = me
         self.open: set[Connection] = set()
@@ -63,18 +60,7 @@ class Guard:
 
     def answer(self, request: bytes) -> bytes | None:
         """The reply to a question about the session itself: `dig TXT me.access.consul`; None for other questions."""
-        if self._marker not in request[12:].lower():
-            return None
-        from dnslib import QTYPE, RR, TXT, DNSError, DNSRecord  # noqa: PLC0415  (start-up time of the tunnel)
-
-        with contextlib.suppress(DNSError, ValueError, UnicodeError):
-            query = DNSRecord.parse(request)
-            if str(query.q.qname).lower().rstrip(".") == self._mine:
-                reply = query.reply()
-                if query.q.qtype in {QTYPE.TXT, QTYPE.ANY}:
-                    reply.add_answer(RR(query.q.qname, QTYPE.TXT, rdata=TXT(_strings(self._me)), ttl=0))
-                return bytes(reply.pack())
-        return None
+        return lookup.own_record(request, self._mine, self._me)
 
     def heard(self, reply: bytes) -> None:
         """A reply went to the person: its addresses have a name now."""
@@ -212,8 +198,3 @@ def _place(data: bytes) -> lookup.Place:
     found = ipaddress.ip_address(address)
     # ::ffff:127.0.0.1 is 127.0.0.1 to the kernel, and must be to whoever decides.
     return str(getattr(found, "ipv4_mapped", None) or found), int(port)
-
-
-def _strings(text: str) -> list[bytes]:
-    """*text* as the strings of a TXT record."""
-    return [text[at : at + _LONGEST_STRING].encode() for at in range(0, len(text), _LONGEST_STRING)]

@@ -12,11 +12,12 @@ PORT = 8000
 class Instance(Process):
     """A web server on *address* of *host*; constructed, it accepts connections."""
 
-    def __init__(self, host: Namespace, address: str, directory: Path) -> None:
+    def __init__(self, host: Namespace, address: str, directory: Path, port: int = PORT) -> None:
         self.address = address
         pages = directory / address
         pages.mkdir(exist_ok=True)
         (pages / "index.html").write_text(f"python1 at {address}\n")
-        serve = [sys.executable, "-m", "http.server", str(PORT), "--bind", address, "--directory", str(pages)]
+        serve = [sys.executable, "-m", "http.server", str(port), "--bind", address, "--directory", str(pages)]
         super().__init__(serve, directory / f"{address}.log", host)
-        self.wait_until(lambda: f"{address}:{PORT} " in command("ss", "-N", host.name, "-Htln"), "a listening instance")
+        place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        self.wait_until(lambda: f"{place} " in command("ss", "-N", host.name, "-Htln"), "a listening instance")
