@@ -31,7 +31,9 @@ def _emit(event: LogEvent, write: Callable[[str, str, str], str], out: TextIO) -
     if "log_failure" in event:
         message += "\n" + event["log_failure"].getTraceback()
     if message:
-        print(write(when, event["log_level"].name, message), file=out, flush=True)
+        # In one piece, its end included: workers share the pipe, and print() writes the end by itself.
+        out.write(f"{write(when, event['log_level'].name, message)}\n")
+        out.flush()
 
 
 def _text(when: str, level: str, message: str) -> str:

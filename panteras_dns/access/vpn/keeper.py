@@ -222,8 +222,10 @@ async def _end(children: "list[subprocess.Popen[bytes]]") -> None:
 
 
 def _audit(event: Mapping[str, Any]) -> None:
-    print(json.dumps({"time": instant(time.time()), **event}), flush=True)
+    sys.stdout.write(json.dumps({"time": instant(time.time()), **event}) + "\n")
+    sys.stdout.flush()
 
 
 def _say(text: str) -> None:
-    print(f"panteras: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"panteras: {text}\n")  # in one piece: OpenVPN writes there, too
+    sys.stderr.flush()
