@@ -187,4 +187,5 @@ def _make_health_key(place: sshd.Place) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"panteras: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"panteras: {text}\n")  # in one piece: sshd writes there, too
+    sys.stderr.flush()
