@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from lab import addresses, dig
+from lab.browser import shown
 from lab.consul import Consul
 from lab.docker import Docker
 from lab.door import PORT, Door, Tunnel, attempt, client
@@ -86,17 +87,10 @@ def _is_visit(line: dict[str, object], identity: str) -> bool:
 def test_a_browser_shows_the_page(door: Door, tunnel: Callable[..., Tunnel], visitor: Namespace, scratch: Path) -> None:
     kit = door.kit("browser")
     tunnel(kit)
-    # fmt: off
-    browser = [
-        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={scratch}/browser", "--timeout=20000", "--dump-dom", PAGE,
-    ]
-    # fmt: on
 
-    shown = attempt(visitor, kit, *browser)
+    dom = shown(visitor, PAGE, scratch / "browser")
 
-    assert "python1 at 10.77.9." in shown.stdout, shown.stderr
+    assert "python1 at 10.77.9." in dom
 
 
 def test_with_split_dns_only_names_of_consul_go_through(

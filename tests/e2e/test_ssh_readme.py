@@ -3,7 +3,6 @@
 Other than there: where the state is, the image's name, the address of the gateway, and the docker engine of the lab.
 """
 
-import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -16,20 +15,13 @@ from lab.docker import Docker
 from lab.door import Tunnel, attempt
 from lab.gateway import Gateway
 from lab.gateway import command as panteras
+from lab.manual import commands
 from lab.namespace import Namespace
 from lab.patience import eventually
 from lab.process import Process
 
-README = Path(__file__).parents[2] / "sshd" / "README.md"
 CONTAINER = "172.17.9.9"  # where the service is: in the network of docker's bridge, which `init` finds by itself
 STATE = "/var/lib/panteras/access"
-
-
-def commands(title: str) -> list[str]:
-    """The commands of the console blocks under a heading, each in one line."""
-    text = README.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    return re.findall(r"^\$ (.*)", "".join(blocks).replace("\\\n", " "), re.MULTILINE)
 
 
 @pytest.fixture
@@ -62,7 +54,7 @@ def test_from_nothing_to_a_page(
         command = shlex.join([*panteras(*words[2:]), "--state", str(home / "access")])
         return host.run("sh", "-c", f"cd {shlex.quote(str(home))} && {command}")
 
-    install, init, build, run, grant, kit, connect, who, page = commands("From nothing to a page")
+    install, init, build, run, grant, kit, connect, who, page = commands("sshd/README.md", "From nothing to a page")
     assert shlex.split(install) == ["pip", "install", ".[access]"]  # these tests run in what that makes
     assert shlex.split(build)[1:] == ["build", "-f", "sshd/Dockerfile", "-t", "panteras-sshd", "."]  # as door_image is
     on_the_host(init)
