@@ -16,6 +16,8 @@ from panteras_dns.access.settings import Network
 
 _FRESH = 1.0  # seconds that an answer is relied on
 _OLD = 30.0  # seconds that it is, when the DNS gives none: the time of a restart
+# What Consul looks for in a name, from the right: the first of these says what kind of name it is.
+_KINDS = {"service", "connect", "ingress", "virtual", "node", "query", "addr"}
 _MOST_NAMES = 1024  # addresses with a name, services watched; the one longest unused goes
 
 
@@ -120,9 +122,10 @@ def service_name(name: str, domain: str) -> str | None:
     if inner == name:
         return None
     labels = inner.split(".")
-    if "service" not in labels[1:]:
+    # As Consul does: python1.service.secret.connect.consul is a name of secret, not of python1.
+    at = next((at for at in reversed(range(len(labels))) if labels[at] in _KINDS or labels[at].startswith("_")), 0)
+    if at == 0 or labels[at] != "service":
         return None
-    at = len(labels) - 1 - labels[::-1].index("service")
     service, rest = labels[at - 1], labels[at:]
     if at == 2 and labels[0].startswith("_") and service.startswith("_"):  # RFC 2782: _web._tcp.service.consul
         service = labels[0][1:]
