@@ -227,7 +227,7 @@ MAY_IMPORT = {
         "access.vpn.roster",
         "access.vpn.x509",
     },
-    "access.vpn.relay": {"access.lookup", "access.vpn.guests"},
+    "access.vpn.relay": {"access.lookup", "access.trouble", "access.vpn.guests"},
     "access.vpn.server": {
         "access.settings",
         "access.trouble",

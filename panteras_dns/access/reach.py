@@ -19,6 +19,8 @@ _OLD = 30.0  # seconds that it is, when the DNS gives none: the time of a restar
 _PAUSE = 2.0  # seconds that nobody is asked for after a silence: each one holds the whole tunnel up for half a second
 _LONGEST_PAUSE = 4.0  # seconds, after several, for one name: a datacenter may be dead for hours
 _BUDGET = 0.5  # seconds of asking for one connect
+# What Consul looks for in a name, from the right: the first of these says what kind of name it is.
+_KINDS = {"service", "connect", "ingress", "virtual", "node", "query", "addr"}
 _MOST_NAMES = 1024  # addresses with a name, services watched; the one longest unused goes
 
 
@@ -133,9 +135,10 @@ def service_name(name: str, domain: str) -> str | None:
     if inner == name:
         return None
     labels = inner.split(".")
-    if "service" not in labels[1:]:
+    # As Consul does: python1.service.secret.connect.consul is a name of secret, not of python1.
+    at = next((at for at in reversed(range(len(labels))) if labels[at] in _KINDS or labels[at].startswith("_")), 0)
+    if at == 0 or labels[at] != "service":
         return None
-    at = len(labels) - 1 - labels[::-1].index("service")
     service, rest = labels[at - 1], labels[at:]
     if at == 2 and labels[0].startswith("_") and service.startswith("_"):  # RFC 2782: _web._tcp.service.consul
         service = labels[0][1:]

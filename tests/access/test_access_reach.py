@@ -97,13 +97,36 @@ def test_a_service_is_known_by_each_of_its_names(name):
     assert reach.enter("10.1.0.5", 80) == "web"
 
 
-@pytest.mark.parametrize("name", ["web.service.consul.evil.example", "web.node.consul", "web", "", "service.consul"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "web.service.consul.evil.example",
+        "web.node.consul",
+        "web",
+        "",
+        "service.consul",
+        "web.service._secret._tcp.consul",
+    ],
+)
 def test_other_names_open_nothing(name):
     reach = Catalogue(web_service={("10.1.0.5", 80)}).reach("we*")
 
     reach.learn(name, {"10.1.0.5"})
 
     assert not allowed(reach, "10.1.0.5")
+
+
+@pytest.mark.parametrize("kind", ["connect", "ingress", "virtual", "query", "node", "addr"])
+def test_a_name_of_another_kind_opens_nothing_though_a_service_of_hers_is_in_it(kind):
+    # Consul reads names from the right: web and service are no more than tags of secret here.
+    name = f"web.service.secret.{kind}.consul"
+    catalogue = Catalogue()
+    catalogue.services[name] = {("10.1.0.6", 8080)}
+    reach = catalogue.reach("we*")
+
+    reach.learn(name, {"10.1.0.6"})
+
+    assert not allowed(reach, "10.1.0.6", 8080)
 
 
 def test_an_instance_that_moved_is_followed_within_a_second():

@@ -2,6 +2,9 @@
 
 Pure but for `run`. What it lets through is said once, in `rules`; clients come and go as elements of sets. It judges
 what comes from and goes to the VPN's own devices, and nothing else of the host.
+
+A place that is closed closes at once for all but the TCP connections that are under way: UDP, and a SYN on a connection
+that the kernel still remembers, would else reach whoever has the address next.
 """
 
 import subprocess
@@ -45,8 +48,11 @@ table {TABLE} {{
 		goto from_client
 	}}
 	chain from_client {{
-		ct state established,related accept
+		ct state related accept
+		meta l4proto tcp ct state established tcp flags & (fin | syn | rst | ack) != syn accept
 		oifname {{ {devices} }} drop comment "clients do not see each other"
+		ip daddr {{ 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4 }} drop comment "this host itself, and a cloud's secrets"
+		ip6 daddr {{ ::1, fe80::/10, ff00::/8 }} drop
 {checks}
 		counter reject with icmpx admin-prohibited
 	}}
@@ -83,17 +89,16 @@ def removal() -> str:
 def run(script: str) -> None:
     """Do it, whole or not at all; Trouble with nft's own words."""
     if script:
-        _call([tool("nft"), "-f", "-"], script)
+        done = _call([tool("nft"), "-f", "-"], script)
+        if done.returncode:
+            raise Trouble(f"nft: {' '.join(done.stderr.split())[:300]}")
 
 
 def forget(addresses: Sequence[str]) -> None:
     """Connections that an earlier client of these addresses had are no longer known, and so not let through."""
     for address in addresses:
         family = "ipv6" if _version(address) == 6 else "ipv4"
-        done = subprocess.run(
-            [tool("conntrack"), "-D", "-f", family, "-s", address],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_RUNNING, check=False,
-        )  # fmt: skip
+        done = _call([tool("conntrack"), "-D", "-f", family, "-s", address])
         if done.returncode and "0 flow entries" not in done.stderr:
             raise Trouble(f"conntrack: {' '.join(done.stderr.split())}")
 
@@ -144,7 +149,8 @@ def _version(address: str) -> int:
     return 6 if ":" in address else 4
 
 
-def _call(words: Sequence[str], script: str) -> None:
-    done = subprocess.run(words, input=script, capture_output=True, text=True, timeout=_RUNNING, check=False)
-    if done.returncode:
-        raise Trouble(f"nft: {' '.join(done.stderr.split())[:300]}")
+def _call(words: Sequence[str], script: str = "") -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(words, input=script, capture_output=True, text=True, timeout=_RUNNING, check=False)
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise Trouble(f"{words[0]}: {problem}") from None

@@ -4,8 +4,10 @@ One rule: nobody is let in before the firewall stands, and whoever cannot be jud
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +19,20 @@ from panteras_dns.access.vpn.openings import Open, Openings
 from panteras_dns.access.vpn.roster import Listed, Roster
 from panteras_dns.access.vpn.x509 import common_name
 
+_AT_ONCE = 16  # look-ups: when nobody answers, 64 services take two seconds and not half a minute
+
 Audit = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
 class Guest:
-    """A client that is in. *came*: its address and port outside, which tell two connections apart."""
+    """A client that is in. *connected*: when, as OpenVPN has it, which tells two connections apart; the address outside
+    does not, a laptop may take its session along to another network."""
 
     who: Listed
     device: str  # of this host: which OpenVPN it came by
-    came: str
+    outside: str
+    connected: str
     addresses: tuple[str, ...]
     since: float
 
@@ -66,9 +72,10 @@ class Guests:
                     self._go(event)
                 case other:
                     raise Trouble(f"not an event of OpenVPN: {str(other)[:40]!r}")
-        except (Trouble, ValueError, TypeError) as problem:
-            self._audit({"event": "refused", "door": "vpn", "name": event.get("name"), "why": str(problem)})
-            return f"refused: {problem}"
+        except Trouble as problem:
+            return self._refused(event, str(problem))
+        except (KeyError, ValueError) as problem:
+            return self._refused(event, f"not an event of OpenVPN: {problem}")
         return "ok"
 
     def at(self, address: str) -> Guest | None:
@@ -84,29 +91,36 @@ class Guests:
                 found.append((guest, "your certificate has expired"))
         return found
 
+    def lost(self, guest: Guest) -> None:
+        """OpenVPN does not know *guest*, and told nobody that it went."""
+        if self._guests.get(guest.addresses[0]) is guest:
+            self._end(guest, None)
+
     def asked(self, address: str, name: str) -> str | None:
         return self._openings.asked(address, name)
+
+    def open(self, address: str, service: str, instances: set[Place] | None) -> None:
+        """What `asked` named was looked up."""
+        self._openings.came_true(address, service, instances or set(), time.monotonic())
+        self._wall.follow(self._openings.open())
 
     def services(self) -> Collection[str]:
         return self._openings.names()
 
     def look_up(self, names: Collection[str]) -> Mapping[str, set[Place] | None]:
         """Where services are now, None without an answer. Slow: for a thread; changes nothing."""
-        found: dict[str, set[Place] | None] = {}
-        for name in names:
-            try:
-                found[name] = self._find(name)
-            except Unknown:
-                found[name] = None
-        return found
+        if not names:
+            return {}
+        with ThreadPoolExecutor(min(len(names), _AT_ONCE)) as pool:
+            return dict(zip(names, pool.map(self._look_up, names), strict=True))
 
     def follow(self, found: Mapping[str, set[Place] | None]) -> None:
         """Open what was found, and close what is gone."""
-        now = time.monotonic()
+        now, wanted = time.monotonic(), self._openings.names()
         for name, instances in found.items():
             if instances is None:
                 self._openings.unknown(name, now)
-            elif name in self._openings.names():
+            elif name in wanted:
                 self._openings.found(name, instances, now)
         self._wall.follow(self._openings.open())
 
@@ -119,27 +133,40 @@ class Guests:
         addresses = tuple(one for one in (event["address"], event["address6"]) if one)
         if not addresses:
             raise Trouble(f"{who.id}: no address is left in the pool")
+        guest = Guest(who, event["transport"], _outside(event), event["connected"], addresses, time.time())
         self._wall.forget(addresses)
         self._openings.begin(addresses, who.services)
         try:
-            self.follow(await asyncio.to_thread(self.look_up, self._openings.unseen()))
-        except Trouble:
+            self.follow(await asyncio.to_thread(self.look_up, self._openings.unseen(addresses[0])))
+            self._audit({"event": "begin", **_shown(guest)})
+        except BaseException:
             self._openings.end(addresses)
+            with contextlib.suppress(Trouble):
+                self._wall.follow(self._openings.open())
             raise
-        guest = Guest(who, event["transport"], _outside(event), addresses, time.time())
         self._guests[addresses[0]] = guest
-        self._audit({"event": "begin", **_shown(guest)})
 
     def _go(self, event: Mapping[str, str]) -> None:
         guest = self._guests.get(event["address"] or event["address6"])
-        if guest is None or guest.came != _outside(event):
-            return  # was refused, or has come again meanwhile
+        if guest is not None and guest.connected == event["connected"]:  # else refused, or has come again meanwhile
+            self._end(guest, int(event["received"] or 0) + int(event["sent"] or 0))
+
+    def _end(self, guest: Guest, passed: int | None) -> None:
         del self._guests[guest.addresses[0]]
         self._openings.end(guest.addresses)
+        self._audit({"event": "end", **_shown(guest), "bytes": passed, "seconds": round(time.time() - guest.since, 3)})
         self._wall.follow(self._openings.open())
         self._wall.forget(guest.addresses)
-        passed = int(event["received"] or 0) + int(event["sent"] or 0)
-        self._audit({"event": "end", **_shown(guest), "bytes": passed, "seconds": round(time.time() - guest.since, 3)})
+
+    def _look_up(self, name: str) -> set[Place] | None:
+        try:
+            return self._find(name)
+        except Unknown:
+            return None
+
+    def _refused(self, event: Mapping[str, str], why: str) -> str:
+        self._audit({"event": "refused", "door": "vpn", "name": event.get("name"), "why": why})
+        return f"refused: {why}"
 
 
 def me(guest: Guest) -> str:
@@ -157,11 +184,11 @@ def _shown(guest: Guest) -> Mapping[str, Any]:
         "device": guest.who.device,
         "serial": guest.who.serial,
         "door": "vpn",
-        "from": guest.came.rpartition(":")[0],
+        "from": guest.outside,
         "address": guest.addresses[0],
         "since": instant(guest.since),
     }
 
 
 def _outside(event: Mapping[str, str]) -> str:
-    return f"{event['from'] or event['from6']}:{event['port']}"
+    return event["from"] or event["from6"]

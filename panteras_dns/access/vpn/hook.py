@@ -21,7 +21,7 @@ _TOLD = {
     "address6": "ifconfig_pool_remote_ip6",
     "from": "trusted_ip",
     "from6": "trusted_ip6",
-    "port": "trusted_port",
+    "connected": "time_unix",
     "received": "bytes_received",
     "sent": "bytes_sent",
 }

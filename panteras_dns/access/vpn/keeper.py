@@ -159,15 +159,18 @@ class _Door:
         try:
             self._guests.follow(await asyncio.to_thread(self._guests.look_up, list(self._guests.services())))
             for guest, why in self._guests.over(time.time()):
-                await asyncio.to_thread(self._show_out, guest, why)
+                if not await asyncio.to_thread(self._show_out, guest, why):
+                    self._guests.lost(guest)
         except (Trouble, OSError) as problem:
             _say(str(problem))
 
-    def _show_out(self, guest: Guest, why: str) -> None:
+    def _show_out(self, guest: Guest, why: str) -> int:
+        """End what OpenVPN has of *guest*: how many connections."""
         path = self._where.sockets / f"{guest.device.removeprefix('vpn-')}.sock"
         with management.conversation(path) as talk:
-            if talk.kill(common_name(guest.who.name, guest.who.device), why):
-                _say(f"{guest.who.id} had to go: {why}")
+            ended = talk.kill(common_name(guest.who.name, guest.who.device), why)
+        _say(f"{guest.who.id} had to go: {why}")
+        return ended
 
     @contextlib.asynccontextmanager
     async def _hooks(self) -> AsyncIterator[None]:
@@ -200,8 +203,11 @@ class _Door:
 def _warn(vault: Vault, roster: Roster) -> None:
     """What ends soon, with the command that renews it: once a day."""
     now = time.time()
-    for one in preflight.ending(vault, now):
-        _say(str(one))
+    try:
+        for one in preflight.ending(vault, now):
+            _say(str(one))
+    except Trouble as problem:  # a file that went while the door is open is no reason to close it
+        _say(str(problem))
     for who in roster.all():
         days = int((who.not_after - now) // _DAY)
         if 0 <= days < _WARN_PEOPLE:

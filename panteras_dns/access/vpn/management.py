@@ -16,6 +16,7 @@ _PATIENCE = 2.0  # seconds for all of a conversation
 _HEARD = 0.05  # seconds for a message to leave
 _MOST = 1 << 22  # bytes of an answer: 10,000 clients have less
 _LINE = 4096
+_LONGEST_TIME = 20  # digits
 
 
 class Silent(Trouble):
@@ -49,7 +50,7 @@ class Management:
         return parse_status(self._lines_until_end(), self._origin)
 
     def kill(self, name: str, why: str) -> int:
-        """End all connections of *name*; how many. Their clients are told *why*, and not to come again."""
+        """End all connections of *name*; how many there were. Their clients are told *why*, and not to come again."""
         told = [client for client in self.clients() if client.name == name]
         for client in told:
             # It goes on for five more seconds after this one: time for the client to hear it, and not to wait for.
@@ -58,7 +59,8 @@ class Management:
         if told:
             time.sleep(_HEARD)
         self._say(f"kill {name}")
-        return len(told) if self._answer().startswith("SUCCESS:") else 0
+        self._answer()  # an ERROR when they went by themselves: whether any is left is for the next look
+        return len(told)
 
     def _answer(self) -> str:
         while True:
@@ -81,7 +83,8 @@ class Management:
 
     def _line(self) -> str:
         while (end := self._data.find(b"\n")) < 0:
-            if len(self._data) > _LINE or self._taken > _MOST:
+            # By the clock, too: one that drips never lets a timeout come.
+            if len(self._data) > _LINE or self._taken > _MOST or time.monotonic() > self._deadline:
                 raise Silent(f"{self._origin}: answers without an end")
             self._stream.settimeout(max(self._deadline - time.monotonic(), 0.001))
             some = self._stream.recv(65_536)
@@ -132,7 +135,7 @@ def parse_time(lines: Sequence[str], origin: str) -> int:
     """When such an answer was given, in seconds since 1970."""
     for line in lines:
         words = line.split("\t")
-        if words[0] == "TIME" and words[-1].isdecimal():
+        if words[0] == "TIME" and words[-1].isdecimal() and len(words[-1]) < _LONGEST_TIME:
             return int(words[-1])
     raise Silent(f"{origin}: answers without the time")
 

@@ -30,7 +30,12 @@ class Open:
 class _Session:
     addresses: Sequence[str]
     patterns: tuple[str, ...]
-    names: dict[str, None] = field(default_factory=dict)  # DNS names of services, oldest first
+    named: frozenset[str]  # DNS names of the services that are named in full
+    asked: dict[str, None] = field(default_factory=dict)  # of those that a pattern covers, oldest first
+
+    @property
+    def names(self) -> set[str]:
+        return {*self.named, *self.asked}
 
 
 @dataclass
@@ -51,42 +56,44 @@ class Openings:
     def begin(self, addresses: Sequence[str], patterns: tuple[str, ...]) -> None:
         """A client has *addresses* now; *patterns*: its services, () for no limit."""
         self.end(addresses)
-        session = _Session(addresses, patterns)
-        for pattern in patterns:
-            if not _WILD & set(pattern):
-                session.names[f"{pattern}.service.{self._domain}"] = None
+        named = frozenset(f"{one}.service.{self._domain}" for one in patterns if not _WILD & set(one))
+        session = _Session(addresses, patterns, named)
         for address in addresses:
             self._sessions[address] = session
 
     def end(self, addresses: Sequence[str]) -> None:
         for address in addresses:
             self._sessions.pop(address, None)
-        for name in self._services.keys() - self.names():
-            del self._services[name]
-
-    def knows(self, address: str) -> bool:
-        """Whether a client is there."""
-        return address in self._sessions
+        self._forget()
 
     def asked(self, address: str, name: str) -> str | None:
-        """The client at *address* asked for *name*: the service that this opens, if it is a new one."""
+        """The client at *address* asked for *name*: the service that this opens, if it is not open yet."""
         session, service = self._sessions.get(address), service_name(name, self._domain)
-        if session is None or service is None or service in session.names:
+        if session is None or service is None or not matches(service.partition(".")[0], session.patterns):
             return None
-        if not matches(service.partition(".")[0], session.patterns):
-            return None
-        session.names[service] = None
-        while len(session.names) > _MOST_NAMES:
-            del session.names[next(iter(session.names))]
-        return service
+        return None if service in session.names and service in self._services else service
+
+    def came_true(self, address: str, service: str, instances: Collection[Place], now: float) -> None:
+        """The DNS says where a service is that `asked` named. One without instances is not watched: who asks for what
+        is not there has nobody look for it again and again."""
+        if self.asked(address, service) is None or not instances:
+            return  # another client has the address meanwhile, or it is open by now
+        session = self._sessions[address]
+        if service not in session.named:
+            session.asked[service] = None
+        self.found(service, instances, now)
+        while len(session.asked) > _MOST_NAMES:
+            del session.asked[next(iter(session.asked))]
+            self._forget()
 
     def names(self) -> set[str]:
         """The services that somebody may reach, by their DNS names: what has to be looked up again and again."""
         return {name for session in self._sessions.values() for name in session.names}
 
-    def unseen(self) -> set[str]:
-        """Those of them that were not found yet."""
-        return self.names() - self._services.keys()
+    def unseen(self, address: str) -> set[str]:
+        """Those of the client at *address* that were not found yet."""
+        session = self._sessions.get(address)
+        return session.names - self._services.keys() if session else set()
 
     def found(self, name: str, instances: Collection[Place], now: float) -> None:
         """The DNS says where *name* is."""
@@ -107,6 +114,11 @@ class Openings:
                     if (":" in place) == (":" in address):
                         places.add((address, place, port))
         return Open(frozenset(free), frozenset(places))
+
+    def _forget(self) -> None:
+        """What nobody may reach any more."""
+        for name in self._services.keys() - self.names():
+            del self._services[name]
 
     def _within(self, address: str) -> bool:
         found = ipaddress.ip_address(address)

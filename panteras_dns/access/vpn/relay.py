@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from panteras_dns.access import lookup
+from panteras_dns.access.trouble import Trouble
 from panteras_dns.access.vpn.guests import Guests, me
 
 PORT = 53
@@ -18,6 +19,7 @@ PORT = 53
 _ANSWER = 5.0  # seconds for the docker host's DNS: as long as the resolver of a client waits
 _IDLE = 10.0  # seconds of silence on a connection
 _MOST, _MOST_EACH = 1024, 64  # questions in flight, of all and of one client; more are not answered
+_MOST_STREAMS, _MOST_STREAMS_EACH = 256, 16  # connections; more are closed
 _FREEBIND = (
     (socket.IPPROTO_IP, 15),
     (socket.IPPROTO_IPV6, 78),
@@ -35,6 +37,7 @@ class Relay:
         self._mine = f"me.access.{domain}"
         self._ending = b"".join(bytes([len(label)]) + label.encode() for label in domain.split(".")) + b"\0"
         self._asking: Counter[str] = Counter()
+        self._streams: Counter[str] = Counter()
 
     @contextlib.asynccontextmanager
     async def listening(self, addresses: Sequence[str], port: int = PORT) -> AsyncIterator[None]:
@@ -62,8 +65,7 @@ class Relay:
         try:
             async with asyncio.timeout(_ANSWER):
                 found = await carry(query)
-                if self._ending in found[12:].lower():
-                    await self._open(client, found)
+                await self._open(client, query, found)
                 return found
         except (TimeoutError, OSError, EOFError):
             return None
@@ -97,16 +99,21 @@ class Relay:
         finally:
             writer.close()
 
-    async def _open(self, client: str, found: bytes) -> None:
-        """What an answer makes reachable is reachable before the client knows of it."""
-        name, _ = lookup.answers(found)
-        if (service := self._guests.asked(client, name)) is not None:
-            self._guests.follow(await asyncio.to_thread(self._guests.look_up, [service]))
+    async def _open(self, client: str, query: bytes, found: bytes) -> None:
+        """What an answer makes reachable is reachable before the client knows of it. Without one, nothing is looked up:
+        who asks for what is not there costs no more than the question."""
+        if found[6:8] == b"\0\0" or self._ending not in query[12:].lower():
+            return
+        if (service := self._guests.asked(client, lookup.question(query))) is not None:
+            looked = await asyncio.to_thread(self._guests.look_up, [service])
+            with contextlib.suppress(Trouble):  # told by the keeper, which tries again each second
+                self._guests.open(client, service, looked[service])
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = writer.get_extra_info("peername")[0]
+        self._streams[client] += 1
         try:
-            while True:
+            while self._may_stay(client):
                 async with asyncio.timeout(_IDLE):
                     query = await _message(reader)
                 if (found := await self.reply(client, query, self.over_tcp)) is None:
@@ -117,6 +124,13 @@ class Relay:
             pass
         finally:
             writer.close()
+            self._streams[client] -= 1
+            if not self._streams[client]:
+                del self._streams[client]
+
+    def _may_stay(self, client: str) -> bool:
+        known = client in self._own or self._guests.at(client) is not None
+        return known and self._streams[client] <= _MOST_STREAMS_EACH and self._streams.total() <= _MOST_STREAMS
 
 
 class _Datagrams(asyncio.DatagramProtocol):

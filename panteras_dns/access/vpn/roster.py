@@ -3,6 +3,7 @@
 A list of those who may, beside the list of those who may not: a certificate that nobody here knows opens nothing.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -52,10 +53,11 @@ class Roster:
         return (self._revoked / str(serial)).exists() or not self._revoked.is_dir()
 
     def all(self) -> Iterator[Listed]:
-        """Everyone who is not revoked."""
+        """Everyone who is not revoked, and whose file can be read."""
         for path in sorted(self._directory.iterdir()):
-            if path.name.isdecimal() and not self.revoked(int(path.name)):
-                yield self.find(int(path.name))
+            if path.name.isdecimal():
+                with contextlib.suppress(Trouble):
+                    yield self.find(int(path.name))
 
 
 def _read(data: bytes) -> Listed:

@@ -143,7 +143,8 @@ def _pool(value: object, key: str, version: int, lengths: range) -> Any:
         found = ipaddress.ip_network(value if isinstance(value, str) else "")
     except ValueError:
         raise Misuse(f"{key}: not a network: {value!r}, expected one like {example}") from None
-    if found.version != version or not found.is_private:
+    elsewhere = found.is_loopback or found.is_link_local or found.is_unspecified or int(found.network_address) == 0
+    if found.version != version or not found.is_private or elsewhere:
         raise Misuse(f"{key}: {found}, expected a private network of IPv{version}, like {example}")
     if found.prefixlen not in lengths:
         raise Misuse(f"{key}: {found}, expected a prefix of {lengths.start} to {lengths.stop - 1} bits, like {example}")

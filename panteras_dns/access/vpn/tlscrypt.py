@@ -17,6 +17,7 @@ _CLIENT = "OpenVPN tls-crypt-v2 client key"
 _KEY = 128  # bytes of a key: 64 for the cipher, 64 for the HMAC; 32 of each are used
 _BOTH = 2 * _KEY  # of a client's key: one for each direction
 _TAG = 32
+_SHORTEST = _BOTH + _TAG + _BOTH + 1 + 2  # of a client's key: itself, and once more wrapped, with its length
 _USER = b"\0"  # the kind of our metadata
 _MOST_METADATA = 735 - 1  # bytes; what OpenVPN takes in all, less the kind
 
@@ -32,9 +33,7 @@ def new_server_key() -> str:
 
 def new_client_key(server_key: str, metadata: str) -> str:
     """A client's key, as its file has it, wrapped under *server_key*. *metadata*: what the server may read of it."""
-    wrapping, told = _bytes(_SERVER, server_key), metadata.encode()
-    if len(wrapping) != _KEY:
-        raise Malformed(f"a server's key of {len(wrapping)} bytes, expected {_KEY}")
+    wrapping, told = _server(server_key), metadata.encode()
     if len(told) > _MOST_METADATA:
         raise Malformed(f"metadata of {len(told)} bytes, expected at most {_MOST_METADATA}")
     key = secrets.token_bytes(_BOTH)
@@ -43,12 +42,21 @@ def new_client_key(server_key: str, metadata: str) -> str:
 
 def metadata(server_key: str, client_key: str) -> str:
     """What a client's key says of itself; Malformed when *server_key* did not wrap it."""
-    wrapping, whole = _bytes(_SERVER, server_key), _bytes(_CLIENT, client_key)
+    wrapping, whole = _server(server_key), _bytes(_CLIENT, client_key)
+    if len(whole) < _SHORTEST:
+        raise Malformed(f"a client's key of {len(whole)} bytes, expected {_SHORTEST} or more")
     key, tag, sealed = whole[:_BOTH], whole[_BOTH : _BOTH + _TAG], whole[_BOTH + _TAG : -2]
     plain = _crypt(wrapping, tag, sealed)
     if plain[:_BOTH] != key or whole[_BOTH:] != _wrapped(wrapping, plain):
         raise Malformed("a client's key of another server")
     return plain[_BOTH + 1 :].decode("utf-8", "replace")
+
+
+def _server(pem: str) -> bytes:
+    found = _bytes(_SERVER, pem)
+    if len(found) != _KEY:
+        raise Malformed(f"a server's key of {len(found)} bytes, expected {_KEY}")
+    return found
 
 
 def _wrapped(wrapping: bytes, plain: bytes) -> bytes:
