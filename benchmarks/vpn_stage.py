@@ -77,10 +77,13 @@ class Stage(contextlib.ExitStack):
         service.add_route("default", INSIDE)
         self._gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self._gateway.use_resolvers("198.51.100.53")  # an upstream that is never asked
-        for number, way in enumerate((DOOR, PLAIN), 1):
+        self._plain_gateway = self._host("plain")
+        join(self._plain_gateway, service, ["10.77.8.1/24"], ["10.77.8.2/24"])
+        self._plain_gateway.add_route(NETWORK, "10.77.8.2")
+        self._plain_gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        for number, (way, gateway) in enumerate(((DOOR, self._gateway), (PLAIN, self._plain_gateway)), 1):
             self.laptops[way] = self._host(f"laptop{number}")
-            ends = ([f"10.77.{number}.1/24"], [f"10.77.{number}.2/24"])
-            join(self._gateway, self.laptops[way], *ends)
+            join(gateway, self.laptops[way], [f"10.77.{number}.1/24"], [f"10.77.{number}.2/24"])
         words = ["iperf3", "--server", "--bind", SERVICE, "--port", str(STREAMS), "--forceflush"]
         self._keep(Process(words, self._folder / "iperf3.log", service))
         self._keep(Gateway(self._gateway, self._folder / "gateway.log"))
@@ -112,10 +115,13 @@ class Stage(contextlib.ExitStack):
         secret = (folder / "ta.key").read_text()
         text = PLAIN_CLIENT.format(gateway="10.77.2.1", own=own, secret=secret)
         (folder / "plain-client.conf").write_text(text)
-        for side, host in (("server", self._gateway), ("client", laptop)):
+        for side, host in (("server", self._plain_gateway), ("client", laptop)):
             words = ["openvpn", "--config", f"{folder}/plain-{side}.conf"]
             end = self._keep(Process(words, folder / f"plain-{side}.log", host))
             end.wait_until(lambda end=end: "Initialization Sequence Completed" in end.output, "connected")
+        # As its start script does it; without, the services would need a route back.
+        where = ("-s", "192.168.255.0/24", "-o", "service")
+        self._plain_gateway.run("iptables", "-t", "nat", "-A", "POSTROUTING", *where, "-j", "MASQUERADE")
         _reach(laptop)
 
     def _host(self, role: str) -> Namespace:
