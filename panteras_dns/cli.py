@@ -3,62 +3,43 @@ reactor."""
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from panteras_dns.arguments import EndpointType, ServerType
 from panteras_dns.config import DEFAULT_FILE, Config, load
-from panteras_dns.endpoint import Endpoint, endpoint
-from panteras_dns.options import ConfigError, server
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.options import ConfigError
 
 PROBLEM, USAGE, UNKNOWN = 1, 2, 3  # exit statuses beside 0
 
 
-class _EndpointType(click.ParamType[Endpoint]):
-    name = "ADDR[:PORT]"
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Endpoint:
-        if isinstance(value, Endpoint):
-            return value
-        try:
-            return endpoint(value, self._port)
-        except ValueError as problem:
-            self.fail(str(problem), param, ctx)
-
-
-class _ServerType(click.ParamType[Any]):
-    name = "SERVER"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return server(value)
-        except ValueError as problem:
-            self.fail(str(problem), param, ctx)
+_ELSEWHERE = {  # the doors hold secrets, the box holds Docker's socket: imported when they are called
+    "access": "panteras_dns.access.commands",
+    "balancer": "panteras_dns.box.commands",
+    "registrator": "panteras_dns.box.commands",
+}
 
 
 class _Main(click.Group):
-    """The commands here, and those of the doors: they hold secrets, so they are imported when they are called."""
+    """The commands here, and those of the doors and of the box."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "access"])
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "access":
+        if cmd_name not in _ELSEWHERE:
             return super().get_command(ctx, cmd_name)
-        from panteras_dns.access.commands import access
-
-        return access
+        return getattr(import_module(_ELSEWHERE[cmd_name]), cmd_name)  # type: ignore[no-any-return]
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PANTERAS"})
 @click.version_option(package_name="panteras-gateway")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """The DNS and access gateway of docker hosts that run Consul.
 
     \b
@@ -66,7 +47,10 @@ def main() -> None:
     panteras serve --demo                    try it: no root, no Consul, no configuration
     panteras query python1.service.consul    ask it, and see who answered
     sudo panteras access grant alice         let a person in from outside, through the SSH door
+    sudo panteras registrator                containers of this host appear in Consul, and go with their end
+    sudo panteras balancer                   every web service by its name, on port 80 of this host
     """
+    context.obj = _reactor()
 
 
 def _fail(problem: ConfigError) -> None:
@@ -99,9 +83,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @main.command()
 @click.option("--config", "file", type=_FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
-@click.option("--listen", type=_EndpointType(53), multiple=True, help="where clients knock  [default: *:53]")
-@click.option("--consul", type=_EndpointType(8600), multiple=True, help="Consul agents  [default: 127.0.0.1:8600]")
-@click.option("--upstream", type=_ServerType(), multiple=True, help="for all other names  [default: resolv.conf]")
+@click.option("--listen", type=EndpointType(53), multiple=True, help="where clients knock  [default: *:53]")
+@click.option("--consul", type=EndpointType(8600), multiple=True, help="Consul agents  [default: 127.0.0.1:8600]")
+@click.option("--upstream", type=ServerType(), multiple=True, help="for all other names  [default: resolv.conf]")
 @click.option("--workers", type=click.IntRange(1, 256), help="processes that share the port  [default: 1]")
 @click.option("--user", help="account to run as once the ports are bound  [default: panteras or nobody]")
 @click.option("--demo", is_flag=True, help="a sample catalogue on 127.0.0.1:5353; no root, no Consul")
@@ -173,7 +157,7 @@ def _as_json(config: Config) -> str:
 @main.command()
 @click.argument("name")
 @click.argument("kind", metavar="[TYPE]", default="A")
-@click.option("--server", type=_EndpointType(53), default="127.0.0.1:53", show_default=True)
+@click.option("--server", type=EndpointType(53), default="127.0.0.1:53", show_default=True)
 @click.option("--tcp", is_flag=True, help="ask over TCP")
 @click.option("--timeout", type=float, default=5.0, show_default=True, help="seconds to wait")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")

@@ -1,9 +1,10 @@
-"""An address and a port, as text and as the sockets want it."""
+"""Where somebody listens, as text: an address and a port, or an HTTP API."""
 
 import ipaddress
 import socket
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,20 @@ def endpoint(value: Any, port: int = 53) -> Endpoint:
         except ValueError:
             raise ValueError(f"not an address: {host!r}, expected one like 10.0.0.1:53 or [::1]:53") from None
     return Endpoint(host, int(number))
+
+
+def http_api(place: str) -> tuple[str, str]:
+    """The base URL of an HTTP API, and the socket file it is at, "" for a TCP address.
+
+    `127.0.0.1:8500`, `http://consul:8500`, `https://…`, `unix:///run/docker.sock`.
+    """
+    parts = urlsplit(place if "://" in place else f"http://{place}")
+    if parts.scheme == "unix" and parts.path.startswith("/"):
+        return "http://localhost", parts.path
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or parts.path not in {"", "/"}:
+        raise ValueError(f"{place!r}: expected http://HOST:PORT, https://HOST:PORT or unix:///PATH")
+    return f"{parts.scheme}://{parts.netloc}", ""

@@ -40,7 +40,7 @@ def authorities(pem: bytes) -> list[ssl.Certificate]:
         found = load_pem_x509_certificates(pem)
     except ValueError:
         raise ValueError("no certificates in it, expected PEM (-----BEGIN CERTIFICATE-----)") from None
-    return [ssl.Certificate(crypto.X509.from_cryptography(one)) for one in found]  # type: ignore[no-untyped-call]
+    return [ssl.Certificate(crypto.X509.from_cryptography(one)) for one in found]
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -56,7 +56,7 @@ class Trust:
             self._identity = IPAddress_ID(str(ipaddress.ip_address(name)))
         except ValueError:
             self._identity = DNS_ID(name)
-        roots = ssl.trustRootFromCertificates(authorities(pem)) if pem else None  # type: ignore[no-untyped-call]
+        roots = ssl.trustRootFromCertificates(authorities(pem)) if pem else None
         self._options: Any = ssl.optionsForClientTLS(name, roots, acceptableProtocols=list(protocols) or None)
 
     def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:

@@ -1,0 +1,126 @@
+"""The services of this datacenter, told whenever they change: two blocking queries, and the instances read anew when
+one wakes.
+
+Two, not one a service: Consul ends connections beyond 200 from one address. While Consul can't be reached, or has no
+leader, nothing is told: the last that was known stays.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, ensureDeferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from panteras_dns.box.instance import Instance, instance
+from panteras_dns.box.told import Told
+from panteras_dns.consul import Consul, Refused
+from panteras_dns.rest import Unreachable
+
+log = Logger()
+
+# Services come and go with every registration; checks change without one.
+_WATCHED = ("/v1/catalog/services", "/v1/health/state/any")
+_APART = 0.02  # seconds between two readings: 50 registrations in a row are a few, not 50
+_AT_ONCE = 4
+_PATIENCE = (0.1, 1.0)
+
+Services = Mapping[str, tuple[Instance, ...]]
+
+
+class Catalogue:
+    """*changed* is called with the services by name, and whether Consul was away just before."""
+
+    def __init__(self, reactor: Any, consul: Consul, changed: Callable[[Services, bool], None]) -> None:
+        self._reactor = reactor
+        self._consul = consul
+        self._changed = changed
+        self._told = Told(log)
+        self._tasks: list[Deferred[Any]] = []
+        self._stale = False
+        self._wake: Deferred[None] | None = None
+        self._returned = False
+        self.datacenter = ""
+        self.problem = "not asked yet"  # why nothing new is known; "" while all is well
+
+    def start(self) -> None:
+        for work in (*(self._watch(path) for path in _WATCHED), self._follow()):
+            task = ensureDeferred(work)
+            task.addErrback(self._ended)
+            self._tasks.append(task)
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _watch(self, path: str) -> None:
+        index, tries = 0, 0
+        while True:
+            try:
+                _, found = await self._consul.watch(path, index)
+            except (Unreachable, Refused) as problem:
+                self._away(str(problem))
+                index, tries = 0, tries + 1
+                await self._pause(tries)
+                continue
+            if found != index or index == 0:
+                self._look()
+            if found == index == 0:
+                await self._pause(1)
+            index, tries = found, 0
+
+    def _away(self, why: str) -> None:
+        self._returned = True
+        self.problem = why
+        self._told.trouble("consul", f"the last that Consul said stays: {why}")
+
+    def _look(self) -> None:
+        self._stale = True
+        if self._wake is not None:
+            wake, self._wake = self._wake, None
+            wake.callback(None)
+
+    async def _follow(self) -> None:
+        tries = 0
+        while True:
+            if not self._stale:
+                self._wake = Deferred()
+                await self._wake
+            self._stale = False
+            try:
+                found = await self.read()
+            except (Unreachable, Refused) as problem:
+                self._away(str(problem))
+                self._stale, tries = True, tries + 1
+                await self._pause(tries)
+                continue
+            returned, self._returned, self.problem, tries = self._returned, False, "", 0
+            self._told.over("consul", "Consul answers again")
+            self._changed(found, returned)
+            await deferLater(self._reactor, _APART)
+
+    async def read(self) -> Services:
+        """All of it, now."""
+        if not self.datacenter:
+            self.datacenter = str((await self._consul.whoami())["Config"]["Datacenter"])
+        names, _ = await self._consul.watch(_WATCHED[0], 0)
+        turns = DeferredSemaphore(_AT_ONCE)
+        asked = [turns.run(self._consul.instances, name) for name in names]
+        try:
+            answers = await gatherResults(asked, consumeErrors=True)
+        except Exception as problem:
+            raise getattr(getattr(problem, "subFailure", None), "value", problem) from None
+        found = {}
+        for name, records in zip(names, answers, strict=True):
+            found[name] = tuple(one for one in map(instance, records) if one is not None)
+        return found
+
+    def _pause(self, tries: int) -> "Deferred[None]":
+        least, most = _PATIENCE
+        return deferLater(self._reactor, min(most, least * 2 ** min(tries, 10)) * random.uniform(0.5, 1))
+
+    def _ended(self, failure: Any) -> None:
+        if not failure.check(CancelledError):
+            log.failure("the catalogue is not read any more", failure)
+            self._reactor.stop()

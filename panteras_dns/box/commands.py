@@ -1,0 +1,106 @@
+"""The commands of the box, one function each. The reactor comes from the command line's own module, once it is
+needed."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from panteras_dns.arguments import AddressType, ApiType, EndpointType
+from panteras_dns.box import options as shared
+
+_DIRECTORY = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.command()
+@click.option(
+    "--docker", type=ApiType(), default="unix:///var/run/docker.sock", show_default=True, help="the Docker engine"
+)
+@shared.with_consul
+@shared.host
+@click.option("--ip", type=AddressType(), help="address of published ports  [default: that of the agent]")
+@click.option("--internal", is_flag=True, help="register the containers' own addresses and ports")
+@click.option("--explicit", is_flag=True, help="only containers that have a SERVICE_NAME")
+@click.option("--tags", default="", help="tags for every service, divided by commas")
+@click.option("--list", "listed", is_flag=True, help="say what would be registered, and whether it is; then end")
+@click.option("--clear", is_flag=True, help="deregister all that was registered from this host; then end")
+@click.option("--json", "as_json", is_flag=True, help="with --list: JSON on stdout")
+@shared.with_log
+@click.pass_obj
+def registrator(reactor: Any, /, **options: Any) -> None:
+    """Keep Consul in step with the containers of this host, as Registrator did.
+
+    \b
+    sudo panteras registrator
+    sudo panteras registrator --ip 10.0.0.5 --tags blue
+    sudo panteras registrator --list           what would be registered; exit 1 when Consul has something else
+    sudo panteras registrator --clear          take everything back
+
+    A container says SERVICE_NAME=web, SERVICE_TAGS=http,v2, SERVICE_80_CHECK_HTTP=/health in its environment or labels.
+    """
+    from panteras_dns.box.once import Failed
+    from panteras_dns.box.registering import Registering
+
+    registering = Registering(reactor(), options)
+    try:
+        if options["clear"]:
+            click.echo(f"{registering.clear()} deregistered")
+        elif options["listed"]:
+            found = registering.look()
+            click.echo(json.dumps(found.as_json()) if options["as_json"] else found.as_text())
+            sys.exit(0 if found.right else 1)
+        else:
+            sys.exit(registering.run(options["log_format"], options["log_level"]))
+    except Failed as problem:
+        click.echo(f"panteras: {problem}", err=True)
+        sys.exit(3)
+
+
+@click.command()
+@shared.with_consul
+@shared.host
+@click.option("--ip", type=AddressType(), help="address of the front page in Consul  [default: that of the agent]")
+@click.option(
+    "--listen", type=EndpointType(80), multiple=True, help="where browsers knock  [default: private addresses, port 80]"
+)
+@click.option(
+    "--statistics", type=EndpointType(81), multiple=True, help="HAProxy's page  [default: private addresses, port 81]"
+)
+@click.option("--name", "own_names", multiple=True, help="SERVICE.NAME opens, too  [default: this host's names]")
+@click.option("--domain", default="consul", show_default=True, help="Consul's domain")
+@click.option(
+    "--http-port", "ports", type=click.IntRange(1, 65535), multiple=True, help="services on it need no tag http"
+)
+@click.option("--template", type=_FILE, help="a Jinja2 template of your own for haproxy.cfg")
+@click.option(
+    "--run-dir", type=_DIRECTORY, default="/run/panteras/balancer", show_default=True, help="files and sockets"
+)
+@click.option(
+    "--attach", is_flag=True, help="HAProxy is run by somebody else, with the file and the sockets in --run-dir"
+)
+@click.option("--print", "printed", is_flag=True, help="print the configuration that follows from Consul; then end")
+@shared.with_log
+@click.pass_obj
+def balancer(reactor: Any, /, **options: Any) -> None:
+    """Keep HAProxy in step with Consul: every web service by its name on port 80 of this host, statistics on 81.
+
+    \b sudo panteras balancer sudo panteras balancer --listen 10.0.0.5 --name apps.example.com sudo panteras balancer
+    --template ./haproxy.cfg.j2 --print
+
+    A service is one for browsers when it has the tag http, or a port like 80 or 8080; the tag balancer=off keeps it
+    out. Tags urlprefix-HOST/PATH and paas-HOST/PATH are further names, weight=N its share.
+    """
+    from panteras_dns.box.balancing import Balancing, Unable
+
+    try:
+        balancing = Balancing(reactor, options)
+        if options["printed"]:
+            click.echo(balancing.configuration(), nl=False)
+        else:
+            sys.exit(balancing.run(options["log_format"], options["log_level"]))
+    except Unable as problem:
+        click.echo(f"panteras: {problem}", err=True)
+        sys.exit(problem.status)

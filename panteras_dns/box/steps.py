@@ -1,0 +1,79 @@
+"""From what HAProxy has to what it should have: the commands that do it without a reload. Pure.
+
+HAProxy itself is asked what it has, not our memory: it may have been reloaded, restarted or changed by hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from panteras_dns.box.site import Server, Site
+
+DRAINED = 0x08 | 0x10 | 0x20  # SRV_ADMF_FDRAIN and those inherited (haproxy/server-t.h)
+STOPPED = 0x01 | 0x02 | 0x04  # SRV_ADMF_*MAINT
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A server as `show servers state` has it."""
+
+    address: str
+    port: int
+    weight: int
+    admin: int
+
+    @property
+    def serving(self) -> bool:
+        return not self.admin & (DRAINED | STOPPED)
+
+
+Running = Mapping[str, Mapping[str, Shown]]  # by backend, by server
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    commands: list[str] = field(default_factory=list)
+    leaving: list[str] = field(default_factory=list)  # BACKEND/SERVER, drained by these commands: to be deleted later
+    missing: list[str] = field(default_factory=list)  # backends that only a reload makes
+
+
+def steps(wanted: Site, running: Running) -> Steps:
+    made = Steps()
+    for name, backend in wanted.backends.items():
+        if name not in running:
+            made.missing.append(name)
+            continue
+        for server in backend.servers.values():
+            made.commands.extend(_arrive(name, server, running[name].get(server.name)))
+    for name, servers in running.items():
+        kept = wanted.backends[name].servers if name in wanted.backends else {}
+        for known, shown in servers.items():
+            if known not in kept and known.startswith("i-"):
+                made.leaving.append(f"{name}/{known}")
+                if shown.serving:
+                    made.commands.append(f"set server {name}/{known} state drain")
+    return made
+
+
+def _arrive(backend: str, server: Server, shown: Shown | None) -> list[str]:
+    path = f"{backend}/{server.name}"
+    if shown is None:
+        return [f"add server {path} {server.place} weight {server.weight}", f"enable server {path}"]
+    found = []
+    if shown.weight != server.weight:
+        found.append(f"set server {path} weight {server.weight}")
+    if not shown.serving:
+        found.append(f"set server {path} state ready")
+    return found
+
+
+def route_steps(file: str, wanted: Mapping[str, str], running: Mapping[str, str], backends: Running) -> list[str]:
+    """The commands for the map *file*. A route to a backend that is not there yet waits for the reload."""
+    found = []
+    for key, backend in wanted.items():
+        if backend not in backends:
+            continue
+        if key not in running:
+            found.append(f"add map {file} {key} {backend}")
+        elif running[key] != backend:
+            found.append(f"set map {file} {key} {backend}")
+    return found + [f"del map {file} {key}" for key in running if key not in wanted]

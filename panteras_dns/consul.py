@@ -1,0 +1,96 @@
+"""Consul's HTTP API: what the agent of this host runs, what the catalogue knows, and blocking queries that wake when
+it changes.
+
+Nothing is kept. Errors: `Unreachable` without an answer, `Refused` for an answer other than yes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from panteras_dns.rest import Answer, Api, Unreachable, segment
+
+DEFAULT = "http://127.0.0.1:8500"
+WAIT = 60  # seconds that a blocking query lasts when nothing changes
+_STAGGER = WAIT / 16  # Consul adds up to a sixteenth, so that not all clients come at once
+
+
+class Refused(Exception):
+    """Consul answered, and did not do it: *status* and its reason."""
+
+    def __init__(self, what: str, answer: Answer) -> None:
+        self.status = answer.status
+        super().__init__(f"{what}: {answer.status} {str(answer.value)[:200]}".rstrip())
+
+
+class Consul:
+    """The agent at *place* (`http://127.0.0.1:8500`, `unix:///…`), asked with *token* where it wants one."""
+
+    def __init__(self, reactor: Any, place: str = DEFAULT, token: str = "") -> None:
+        self.place = place
+        self._api = Api(reactor, place, {"X-Consul-Token": token} if token else {})
+
+    async def whoami(self) -> Mapping[str, Any]:
+        """The agent itself: `Config` with `Datacenter` and `NodeName`, `Member` with `Addr`."""
+        return await self._get("/v1/agent/self")  # type: ignore[no-any-return]
+
+    async def services(self, mark: str = "", value: str = "") -> dict[str, Any]:
+        """The services of this agent by id; with *mark* only those with that value in their Meta."""
+        chosen = f"?filter={segment(f'Meta.{mark} == {_quoted(value)}')}" if mark else ""
+        return await self._get(f"/v1/agent/services{chosen}")  # type: ignore[no-any-return]
+
+    async def checks(self) -> dict[str, Any]:
+        """The checks of this agent by id."""
+        return await self._get("/v1/agent/checks")  # type: ignore[no-any-return]
+
+    async def register(self, definition: Mapping[str, Any]) -> None:
+        # Checks that are not named stay, and with them an operator's maintenance: replace-existing-checks ends it.
+        await self._put("/v1/agent/service/register", definition)
+
+    async def deregister(self, service: str) -> None:
+        await self._put(f"/v1/agent/service/deregister/{segment(service)}")
+
+    async def deregister_check(self, check: str) -> None:
+        await self._put(f"/v1/agent/check/deregister/{segment(check)}")
+
+    async def tell(self, check: str, status: str, output: str) -> None:
+        """Set a TTL check to *status*: passing, warning or critical."""
+        await self._put(f"/v1/agent/check/update/{segment(check)}", {"Status": status, "Output": output})
+
+    async def instances(self, service: str) -> list[Any]:
+        """The instances of a service with their node and checks, whatever these say; of this datacenter."""
+        return await self._get(f"/v1/health/service/{segment(service)}", within=10)  # type: ignore[no-any-return]
+
+    async def datacenters(self) -> list[str]:
+        return await self._get("/v1/catalog/datacenters")  # type: ignore[no-any-return]
+
+    async def watch(self, path: str, index: int) -> tuple[Any, int]:
+        """The value at *path* once its index is past *index* (0: at once), or unchanged after WAIT; and its index.
+
+        An index that went back, as after a restart without data, is told as 0: the next question is answered at once.
+        """
+        answer = await self._api.ask("GET", f"{path}?index={index}&wait={WAIT}s", within=WAIT + _STAGGER + 10)
+        if not answer.good:
+            raise Refused(f"{self.place}{path}", answer)
+        try:
+            found = int(answer.headers.get("x-consul-index", "0"))
+        except ValueError:
+            found = 0
+        if answer.headers.get("x-consul-knownleader") == "false":
+            raise Unreachable(f"{self.place}: the agent knows no leader")
+        return answer.value, found if found >= index else 0
+
+    async def _get(self, path: str, within: float = 5.0) -> Any:
+        answer = await self._api.ask("GET", path, within=within)
+        if not answer.good:
+            raise Refused(f"{self.place}{path.partition('?')[0]}", answer)
+        return answer.value
+
+    async def _put(self, path: str, body: Any = None) -> None:
+        answer = await self._api.ask("PUT", path, body)
+        if not answer.good:
+            raise Refused(f"{self.place}{path}", answer)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
