@@ -360,7 +360,7 @@ MAY_IMPORT = {
     "box.instance": {"box.service"},
     "box.site": {"box.instance"},
     "box.steps": {"box.site"},
-    "box.layout": {"box.site"},
+    "box.layout": {"box.site", "box.steps"},
     "box.catalogue": {"box.instance", "box.told", "consul", "rest"},
     "box.haproxy": {"box.steps"},
     "box.runner": {"box.haproxy"},

@@ -28,7 +28,7 @@ LOOK = 2.0  # seconds between two looks at whether HAProxy is the one it was
 RELOADS_APART = 1.0
 DRAINING = 0.25  # between two looks at instances that leave
 GRACE = 15.0  # after Consul was away: an agent that comes back calls all checks critical until it has run them
-_SAVE = 1.0  # the file follows changes of instances after that time of quiet, at most
+_SAVE = 1.0  # seconds of quiet after which the file follows a change that needed no reload
 
 
 class Balancer:
@@ -48,6 +48,7 @@ class Balancer:
         self._pid = 0
         self._written = ("", "")  # configuration and map as they were last put into their files
         self._reloaded = -RELOADS_APART
+        self._save_at = 0.0
         self._leaving: dict[str, float] = {}  # BACKEND/SERVER: when its time is over
         self._busy: Deferred[None] | None = None
         self._again = True
@@ -127,8 +128,12 @@ class Balancer:
         await self._routes(wanted, running)
         changed, self._site = self._site != wanted, wanted
         self._pid = await self._haproxy.pid()
+        now = self._reactor.seconds()
         if changed:
-            self._reactor.callLater(_SAVE, self._save, wanted)
+            self._save_at = now + _SAVE
+            self._reactor.callLater(_SAVE + 0.01, self._go)
+        elif now >= self._save_at and self._written != (text, map_text(wanted.routes)):
+            await self._write(wanted)  # needed no reload: for whoever starts HAProxy next
         if not self._begun.called:
             self._begun.callback(f"{len(wanted.backends)} backends, {len(wanted.routes)} names")
 
@@ -143,8 +148,8 @@ class Balancer:
             for line in await self._haproxy.do(todo.commands):
                 self._told.once(f"HAProxy: {line}")
             for command in todo.commands:
-                if not command.startswith("enable"):
-                    log.info("{command}", command=command)
+                if command.startswith("add ") or " state " in command:
+                    log.info("{command}", command=command.partition(" check ")[0])
 
     async def _routes(self, wanted: Site, before: Running) -> None:
         file = str(self._layout().routes)
@@ -185,12 +190,6 @@ class Balancer:
         _put(draft, text)
         draft.replace(layout.file)
         self._written = (text, routes)
-
-    def _save(self, wanted: Site) -> None:
-        """The file of a change that needed no reload, once it is quiet."""
-        if wanted is self._site and self._written != (self._layout().configuration(wanted), map_text(wanted.routes)):
-            work = ensureDeferred(self._write(wanted))
-            work.addErrback(lambda failure: self._told.once(f"the file was not written: {failure.value}"))
 
     def _other_frame(self, text: str) -> bool:
         """Whether more than the instances changed: where it listens, or the template itself."""

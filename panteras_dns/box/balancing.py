@@ -1,5 +1,6 @@
 """`panteras balancer`: the parts put together, to run or to print the configuration."""
 
+import fcntl
 import ipaddress
 import os
 import pwd
@@ -64,6 +65,10 @@ class Balancing:
         try:
             self._run.mkdir(parents=True, exist_ok=True)
             self._run.chmod(0o755)  # HAProxy under its own account opens the front page's socket
+            self._lock = (self._run / "lock").open("w", encoding="ascii")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unable(f"--run-dir: {self._run}: another balancer uses it") from None
         except OSError as problem:
             raise Unable(f"--run-dir: {self._run}: {problem.strerror}") from None
         return run(self._reactor, _Part(self, self._reactor, self._consul), log_format, log_level)

@@ -1,6 +1,5 @@
 """The life of a program of the box: log, reactor, signals; it runs until SIGTERM."""
 
-import signal
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -37,10 +36,8 @@ def run(reactor: Any, part: Part, log_format: str, log_level: str) -> int:
     def stop() -> None:
         process.notify("STOPPING=1")
         part.stop()
-        reactor.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(stop))
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.callWhenRunning(lambda: part.start().addCallbacks(ready, failed))
-    reactor.run(installSignalHandlers=False)
+    reactor.run()  # with its own handlers: SIGTERM and SIGINT stop it, SIGCHLD tells that a child ended
     return status[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError
 
 from panteras_dns.box.site import OWN, Site
+from panteras_dns.box.steps import CHECK
 
 LONGEST_DRAIN = 60  # seconds that an instance which left, or a worker before a reload, may finish what it has
 
@@ -47,6 +48,7 @@ class Layout:
                 statistics=self.statistics,
                 user=self.user,
                 own=OWN,
+                check=CHECK,
                 longest_drain=LONGEST_DRAIN,
                 backends=list(site.backends.values()),
                 site=site,

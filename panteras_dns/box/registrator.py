@@ -27,7 +27,7 @@ log = Logger()
 COMPARE = 10.0  # seconds between two comparisons of everything
 _PATIENCE = (0.1, 2.0)  # the first and the longest wait before the next try
 _STOP_TIMEOUT = 10  # Docker's own, where a container says nothing
-_LATE = 2  # seconds after which a container that was told to stop, and runs on, is known again
+_LATE = 20  # seconds after which a container that was told to stop, and runs on, is known again
 
 Inspected = Mapping[str, Any]
 

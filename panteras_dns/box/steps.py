@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from panteras_dns.box.site import Server, Site
 
+# A connect, no request: finds out who does not listen yet, and hosts that are gone before Consul knows it.
+CHECK = "check inter 5s fastinter 500ms downinter 100ms rise 1 fall 2"
 DRAINED = 0x08 | 0x10 | 0x20  # SRV_ADMF_FDRAIN and those inherited (haproxy/server-t.h)
 STOPPED = 0x01 | 0x02 | 0x04  # SRV_ADMF_*MAINT
 
@@ -57,7 +59,13 @@ def steps(wanted: Site, running: Running) -> Steps:
 def _arrive(backend: str, server: Server, shown: Shown | None) -> list[str]:
     path = f"{backend}/{server.name}"
     if shown is None:
-        return [f"add server {path} {server.place} weight {server.weight}", f"enable server {path}"]
+        # Down until its first check has passed: who is registered may not listen yet.
+        return [
+            f"add server {path} {server.place} weight {server.weight} {CHECK}",
+            f"enable health {path}",
+            f"set server {path} health down",
+            f"enable server {path}",
+        ]
     found = []
     if shown.weight != server.weight:
         found.append(f"set server {path} weight {server.weight}")
