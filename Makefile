@@ -42,9 +42,10 @@ lint: $(VENV)/ready
 	$(IN)/ruff format --check .
 	$(IN)/mypy
 
-docs: $(VENV)/ready  ## the configuration reference, from the code
+docs: $(VENV)/ready  ## the configuration reference and compose.yaml, from the code
 	sed -i '/^<!-- reference/q' docs/configuration.md
 	(echo; $(IN)/python -m panteras_dns.reference) >> docs/configuration.md
+	$(IN)/python -c "from panteras_dns.box.compose import shipped; print(shipped(), end='')" > compose.yaml
 
 clean:
 	rm -rf $(VENV) build *.egg-info panteras_dns/*.so

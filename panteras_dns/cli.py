@@ -20,6 +20,7 @@ PROBLEM, USAGE, UNKNOWN = 1, 2, 3  # exit statuses beside 0
 _ELSEWHERE = {  # the doors hold secrets, the box holds Docker's socket: imported when they are called
     "access": "panteras_dns.access.commands",
     "balancer": "panteras_dns.box.commands",
+    "box": "panteras_dns.box.commands",
     "registrator": "panteras_dns.box.commands",
 }
 

@@ -42,6 +42,7 @@ PURE = [
     "box.steps",
     "box.layout",
     "box.front",
+    "box.compose",
     "access.names",
     "access.ssh.wire",
     "access.ssh.krl",
@@ -55,7 +56,10 @@ PURE = [
     "access.vpn.x509",
 ]
 NETWORK_AND_CLOCK = {"twisted", "zope", "time", "socket", "select", "logging", "threading", "asyncio", "psutil"}
-EXCEPTIONS = {"endpoint": {"socket"}}  # the numbers of the address families
+EXCEPTIONS = {
+    "endpoint": {"socket"},  # the numbers of the address families
+    "box.compose": {"socket"},  # the name of this host
+}
 
 TRANSPORT_BASE = {"batch", "endpoint", "flights", "forwarder", "upstream", "wire"}
 MAY_IMPORT = {
@@ -383,7 +387,8 @@ MAY_IMPORT = {
         "endpoint",
         "host.interfaces",
     },
-    "box.commands": {"arguments", "box.balancing", "box.once", "box.options", "box.registering"},
+    "box.compose": set(),
+    "box.commands": {"arguments", "box.compose", "box.balancing", "box.once", "box.options", "box.registering"},
     # Where everything meets.
     "app": None,
     "serve": None,

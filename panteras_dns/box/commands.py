@@ -2,6 +2,7 @@
 needed."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 from panteras_dns.arguments import AddressType, ApiType, EndpointType
 from panteras_dns.box import options as shared
 
+ROLES = ("stand-alone", "master", "worker")
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -104,3 +106,48 @@ def balancer(reactor: Any, /, **options: Any) -> None:
     except Unable as problem:
         click.echo(f"panteras: {problem}", err=True)
         sys.exit(problem.status)
+
+
+@click.group()
+def box() -> None:
+    """The files that start everything on a machine, with one command.
+
+    \b
+    IP=10.0.0.5 panteras box render > compose.yaml && docker compose up -d
+    panteras box render --role master --config box.toml --output compose.yaml
+    """
+
+
+@box.command()
+@click.option("--role", type=click.Choice(ROLES), help="what this machine is  [default: stand-alone]")
+@click.option("--config", "file", type=_FILE, help="TOML file; the environment goes before it")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="write it there  [default: stdout]")
+def render(role: str | None, file: Path | None, output: Path | None) -> None:
+    """Print compose.yaml for this machine: stand-alone, one of the masters (Consul servers), or a worker.
+
+    \b IP=10.0.0.5 panteras box render IP=10.0.0.5 CONSUL_HOSTS=10.0.0.5,10.0.0.6,10.0.0.7 panteras box render --role
+    master IP=10.0.0.9 CONSUL_HOSTS=10.0.0.5,10.0.0.6,10.0.0.7 DC=dc2 panteras box render --role worker
+
+    The keys of the file, in capitals in the environment: role, ip, listen_ip, dc, node, servers, consul_hosts,
+    wan_hosts, upstreams, names, listen, statistics, door_dns, consul_image, consul_config, sample.
+    """
+    from panteras_dns.box import compose
+
+    try:
+        text = file.read_bytes() if file else b""
+        made = compose.box(text, str(file or "the configuration"), os.environ, role or "")
+    except compose.BadBox as problem:
+        for line in problem.errors:
+            click.echo(f"panteras: {line}", err=True)
+        sys.exit(2)
+    if output is None:
+        click.echo(compose.render(made), nl=False)
+        return
+    draft = output.with_name(f"{output.name}.new")
+    try:
+        draft.write_text(compose.render(made), encoding="utf-8")
+        draft.replace(output)
+    except OSError as problem:
+        click.echo(f"panteras: {output}: {problem.strerror}", err=True)
+        sys.exit(2)
+    click.echo(f"{output}: {made.role}, {made.ip} in {made.dc}; start it with: docker compose -f {output} up -d")

@@ -1,0 +1,65 @@
+"""A page that says which instance of which service it is; `/health` for checks, `/slow?seconds=N` for one that takes time.
+
+Ends with SIGTERM as a good service does: answers what it has, takes nothing new.
+"""
+
+import html
+import os
+import signal
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+PORT = int(os.environ.get("PORT", "8000"))
+SERVICE = os.environ.get("SERVICE_NAME", "python")
+INSTANCE = socket.gethostname()
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{service}</title>
+<body><h1>{service}</h1>
+<p>instance <code id="instance">{instance}</code>, asked for as <code>{host}</code></p></body></html>
+"""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        if parts.path == "/health":
+            return self.answer("text/plain", "ok\n")
+        if parts.path == "/slow":
+            time.sleep(min(float(parse_qs(parts.query).get("seconds", ["1"])[0]), 30))
+        if "text/html" not in self.headers.get("Accept", ""):
+            return self.answer("text/plain", f"{SERVICE} {INSTANCE}\n")
+        host = html.escape(self.headers.get("Host", ""))
+        return self.answer("text/html", PAGE.format(service=html.escape(SERVICE), instance=INSTANCE, host=host))
+
+    def answer(self, kind: str, text: str) -> None:
+        body = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, form: str, *values: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = False  # the end waits for answers under way
+    request_queue_size = 128
+
+
+def main() -> None:
+    server = Server(("", PORT), Handler)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"{SERVICE} {INSTANCE} on port {PORT}")
+    server.serve_forever(poll_interval=0.1)
+
+
+if __name__ == "__main__":
+    main()
