@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.protocol import Protocol, connectionDone
@@ -37,6 +37,10 @@ _FAILURES = (ConnectError, ConnectionClosed, ResponseFailed, ResponseNeverReceiv
 
 class Unreachable(Exception):
     """Nobody answered, or nothing that can be read; the text says where and why."""
+
+
+class _Late(Exception):
+    """The time of a request was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Api:
             data.begin()
             response.deliverBody(data)
             text = await self._deadline(data.done, within)
-        except CancelledError:
+        except _Late:
             raise Unreachable(f"{self.place}: no answer within {within:g} s") from None
         except _FAILURES as problem:
             raise Unreachable(f"{self.place}: {_reason(problem)}") from None
@@ -96,7 +100,7 @@ class Api:
             response.deliverBody(data)
             opened()
             await data.done
-        except CancelledError:
+        except _Late:
             raise Unreachable(f"{self.place}: no answer within 5 s") from None
         except _FAILURES as problem:
             raise Unreachable(f"{self.place}: {_reason(problem)}") from None
@@ -122,8 +126,8 @@ def segment(text: str) -> str:
 
 
 def _late(value: Any, _seconds: float) -> Any:
-    """Whatever the cancelled request says, the reason was time."""
-    raise CancelledError
+    """Whatever the cancelled request says, the reason was time; who cancels from outside gets her CancelledError."""
+    raise _Late
 
 
 class _SocketFile:

@@ -27,6 +27,10 @@ from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.interfaces import addresses
 
 _ACCOUNT = "haproxy"
+_PRIVATE = [  # RFC 1918, 6598, 4193, and loopback; Python's is_private has the networks of examples, too
+    ipaddress.ip_network(text)
+    for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7")
+]
 
 
 class Unable(Exception):
@@ -140,12 +144,8 @@ class _Part:
 
 def private() -> Sequence[str]:
     """The addresses of this host that the world does not reach: what is opened on them is not exposed."""
-    found = []
-    for text in addresses():
-        one = ipaddress.ip_address(text.partition("%")[0])
-        if one.is_private and not one.is_link_local:
-            found.append(str(one))
-    return list(dict.fromkeys(found))
+    own = [ipaddress.ip_address(text) for text in addresses() if "%" not in text]
+    return list(dict.fromkeys(str(one) for one in own if any(one in network for network in _PRIVATE)))
 
 
 def _places(asked: Sequence[Endpoint], port: int) -> tuple[str, ...]:

@@ -34,6 +34,9 @@ class Book:
     async def write(self, container: str, services: Sequence[Service]) -> None:
         """Make the services of one container what they should be, from what was written before."""
         before = self._of.get(container, {})
+        if any(self._is_chosen(one.id) and one.id not in before for one in services):
+            known = await self._consul.services()
+            self._foreign = {key for key, one in known.items() if not self._is_ours(one)}
         wanted = {one.id: one for one in services if self._may_write(one.id)}
         for known in [one for one in before.values() if one.id not in wanted]:
             await self._remove(known.id, f"{known.name} at {known.address}:{known.port}")
@@ -118,12 +121,16 @@ class Book:
         await self._consul.deregister(key)
         self.changes.append(f"deregistered {what}, {key}")
 
+    def _is_chosen(self, key: str) -> bool:
+        """Whether an id is not of our own form: the container's SERVICE_ID."""
+        return not key.startswith(f"{self._host}:")
+
     def _is_ours(self, known: Mapping[str, Any]) -> bool:
         return (known.get("Meta") or {}).get(OWNER) == self._host
 
     def _may_write(self, key: str) -> bool:
         """An id of our own form is adopted; one that a container chose must not be somebody else's."""
-        if key in self._foreign and not key.startswith(f"{self._host}:"):
+        if key in self._foreign and self._is_chosen(key):
             self.complaints.append(f"SERVICE_ID {key!r}: somebody else's service in this agent: not registered")
             return False
         return True

@@ -103,7 +103,9 @@ def _render(made: Box, shipped: bool) -> str:
     )  # fmt: skip
     # Names and addresses hold nothing that JSON would escape, and a variable of compose must stay as it is.
     environment.filters["tojson"] = lambda value: f'"{value}"'
-    client = "127.0.0.1${LISTEN_IP:+ ${LISTEN_IP:-}}" if shipped else " ".join(filter(None, ["127.0.0.1", made.listen_ip]))
+    client = (
+        "127.0.0.1${LISTEN_IP:+ ${LISTEN_IP:-}}" if shipped else " ".join(filter(None, ["127.0.0.1", made.listen_ip]))
+    )
     return environment.from_string(source).render(box=made, shipped=shipped, client=client)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Protocol, connectionDone
@@ -105,8 +105,6 @@ class HAProxy:
         try:
             await connectProtocol(UNIXClientEndpoint(self._reactor, str(path), timeout=5), exchange)
             return await exchange.done.addTimeout(10, self._reactor)
-        except CancelledError:
-            raise
         except (ConnectError, OSError, TimeoutError) as problem:
             raise Gone(f"{path}: {problem}") from None
         finally:

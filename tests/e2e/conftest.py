@@ -23,12 +23,13 @@ from lab.resolver import Resolver
 TOOLS = (
     *("ip", "ss", "nsenter", "iptables", "getent", "dig", "kdig", "dnsperf"),
     *("ssh", "sftp", "scp", "curl", "chromium", "dnsmasq"),
-    *("openvpn", "nft", "conntrack", "faketime"),
+    *("openvpn", "nft", "conntrack", "faketime", "haproxy"),
     *("consul", "nsd", "unbound", "containerd", "dockerd", "debootstrap", "tar"),
 )
 GATEWAY_IMAGE = "panteras-gateway:e2e"
 DOOR_IMAGE = "panteras-sshd:e2e"
 VPN_IMAGE = "panteras-openvpn:e2e"
+EXAMPLE_IMAGE = "panteras-example:latest"  # as compose.yaml calls it
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -221,6 +222,13 @@ def vpn_image(_engine: Docker) -> str:
     """The image of the VPN door, built from the repository as a user builds it."""
     _engine.build(VPN_IMAGE, REPOSITORY / "openvpn/Dockerfile", REPOSITORY)
     return VPN_IMAGE
+
+
+@pytest.fixture(scope="session")
+def example_image(_engine: Docker) -> str:
+    """The sample application."""
+    _engine.build(EXAMPLE_IMAGE, REPOSITORY / "examples/python/Dockerfile", REPOSITORY / "examples/python")
+    return EXAMPLE_IMAGE
 
 
 @pytest.fixture(scope="session")

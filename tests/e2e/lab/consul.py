@@ -7,9 +7,10 @@ import http.client
 import json
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lab.namespace import Namespace
 from lab.patience import eventually
@@ -69,8 +70,23 @@ class Consul:
 
     def forget_all(self) -> None:
         """Deregister whatever is registered."""
-        for known in self._ask("GET", "/v1/agent/services").values():
-            self.deregister(known["Service"], known["Address"])
+        for key in self.known():
+            self._ask("PUT", f"/v1/agent/service/deregister/{quote(key, safe='')}")
+        eventually(lambda: set(self._ask("GET", "/v1/catalog/services")) == {"consul"}, "an empty catalogue")
+
+    def known(self) -> Mapping[str, Any]:
+        """The services of the agent, by id."""
+        found: Mapping[str, Any] = self._ask("GET", "/v1/agent/services")
+        return found
+
+    def instances(self, service: str) -> Sequence[Mapping[str, Any]]:
+        """What the catalogue has of a service, with its checks."""
+        found: Sequence[Mapping[str, Any]] = self._ask("GET", f"/v1/health/service/{service}")
+        return found
+
+    def put(self, path: str, body: object = None) -> None:
+        """Whatever else an operator tells the agent."""
+        self._ask("PUT", path, body)
 
     def passing(self, service: str) -> set[str]:
         """The addresses of the instances that Consul itself holds for healthy now."""

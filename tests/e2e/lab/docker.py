@@ -6,6 +6,7 @@ rules are those of the namespace it is started in.
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ class Docker:
         self._root = root
         self._network: Path | None = None
         self._processes: list[Process] = []
+        self._daemon: Sequence[str] = ()
 
     def start(self, network: Path | None) -> None:
         """Start it in the namespace at *network*, or in the machine's own, without bridge or rules.
@@ -52,7 +54,29 @@ class Docker:
         ]
         own = [] if network else ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         eventually((self._root / "containerd.sock").exists, "containerd's socket")
-        self._run("dockerd", [*enter, "dockerd", *sockets, *files, *own])
+        self._daemon = [*enter, "dockerd", *sockets, *files, *own]
+        self._run("dockerd", self._daemon)
+        self._processes[-1].wait_until(self._answers, "a docker engine that answers", within=60)
+
+    @property
+    def place(self) -> str:
+        """Where its API is, as a URL."""
+        return f"unix://{self._root}/docker.sock"
+
+    def move(self, network: Path | None) -> None:
+        """Go on in another namespace, with the same images. Ends all containers."""
+        self.stop()
+        self.start(network)
+
+    def crash(self) -> None:
+        """Kill the daemon and nothing else: the containers run on, and nobody can ask about them."""
+        self._processes[-1].signal(signal.SIGKILL)
+        self._processes.pop().wait(within=10)
+
+    def recover(self) -> None:
+        """Start the daemon again; it ends the containers that ran on without it."""
+        (self._root / "docker.pid").unlink(missing_ok=True)
+        self._run("dockerd", self._daemon)
         self._processes[-1].wait_until(self._answers, "a docker engine that answers", within=60)
 
     def stop(self) -> None:
