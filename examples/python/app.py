@@ -1,4 +1,5 @@
-"""A page that says which instance of which service it is; `/health` for checks, `/slow?seconds=N` for one that takes time.
+"""A page that says which instance of which service it is; `/health` for checks, `/slow?seconds=N` for one that takes
+time.
 
 Ends with SIGTERM as a good service does: answers what it has, takes nothing new.
 """
@@ -27,6 +28,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        with self.server.answering:  # type: ignore[attr-defined]
+            self.show()
+
+    def show(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/health":
             return self.answer("text/plain", "ok\n")
@@ -49,9 +54,33 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Answering:
+    """Counts the answers under way, and waits for the last."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.change = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self.change:
+            self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.change:
+            self.count -= 1
+            self.change.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        with self.change:
+            self.change.wait_for(lambda: self.count == 0, seconds)
+
+
 class Server(ThreadingHTTPServer):
-    daemon_threads = False  # the end waits for answers under way
     request_queue_size = 128
+    answering = Answering()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who hangs up costs no traceback."""
 
 
 def main() -> None:
@@ -59,6 +88,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"{SERVICE} {INSTANCE} on port {PORT}")
     server.serve_forever(poll_interval=0.1)
+    server.answering.wait(10)
 
 
 if __name__ == "__main__":

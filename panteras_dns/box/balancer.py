@@ -149,7 +149,7 @@ class Balancer:
                 self._told.once(f"HAProxy: {line}")
             for command in todo.commands:
                 if command.startswith("add ") or " state " in command:
-                    log.info("{command}", command=command.partition(" check ")[0])
+                    log.info("{command}", command=command.partition(" weight ")[0])
 
     async def _routes(self, wanted: Site, before: Running) -> None:
         file = str(self._layout().routes)

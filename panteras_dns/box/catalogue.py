@@ -25,6 +25,7 @@ _WATCHED = ("/v1/catalog/services", "/v1/health/state/any")
 _APART = 0.02  # seconds between two readings: 50 registrations in a row are a few, not 50
 _AT_ONCE = 4
 _PATIENCE = (0.1, 1.0)
+_NEVER = {400, 403, 404, 414}  # asking again does not help
 
 Services = Mapping[str, tuple[Instance, ...]]
 
@@ -106,7 +107,7 @@ class Catalogue:
             self.datacenter = str((await self._consul.whoami())["Config"]["Datacenter"])
         names, _ = await self._consul.watch(_WATCHED[0], 0)
         turns = DeferredSemaphore(_AT_ONCE)
-        asked = [turns.run(self._consul.instances, name) for name in names]
+        asked = [turns.run(self._records, name) for name in names]
         try:
             answers = await gatherResults(asked, consumeErrors=True)
         except Exception as problem:
@@ -115,6 +116,17 @@ class Catalogue:
         for name, records in zip(names, answers, strict=True):
             found[name] = tuple(one for one in map(instance, records) if one is not None)
         return found
+
+    async def _records(self, service: str) -> list[Any]:
+        """None of them where Consul itself can't ask for the service: others must not miss theirs for a name like
+        that."""
+        try:
+            return await self._consul.instances(service)
+        except Refused as problem:
+            if problem.status not in _NEVER:
+                raise
+            self._told.once(f"service {service[:80]!r}: left out: {problem}")
+            return []
 
     def _pause(self, tries: int) -> "Deferred[None]":
         least, most = _PATIENCE

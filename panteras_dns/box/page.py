@@ -72,7 +72,7 @@ class Page(Resource):
         if request.method not in {b"GET", b"HEAD"}:
             request.setResponseCode(405)
             return self._send(request, "text/plain", "expected GET\n")
-        host = (request.getHeader("x-panteras-host") or "").rstrip(".")
+        host = (request.getHeader("host") or "").partition(":")[0].lower().rstrip(".")
         if request.path in _STATIC:
             content = files(__package__).joinpath("templates", request.path.decode()[1:]).read_text(encoding="utf-8")
             return self._send(request, _STATIC[request.path], content)

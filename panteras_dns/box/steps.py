@@ -59,12 +59,14 @@ def steps(wanted: Site, running: Running) -> Steps:
 def _arrive(backend: str, server: Server, shown: Shown | None) -> list[str]:
     path = f"{backend}/{server.name}"
     if shown is None:
-        # Down until its first check has passed: who is registered may not listen yet.
+        # Down until its first check has passed: who is registered may not listen yet. Enabled it is up for a moment, so that
+        # it has its weight only when it is down.
         return [
-            f"add server {path} {server.place} weight {server.weight} {CHECK}",
+            f"add server {path} {server.place} weight 0 {CHECK}",
             f"enable health {path}",
-            f"set server {path} health down",
             f"enable server {path}",
+            f"set server {path} health down",
+            f"set server {path} weight {server.weight}",
         ]
     found = []
     if shown.weight != server.weight:

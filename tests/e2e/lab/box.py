@@ -1,6 +1,7 @@
 """The registrator and the balancer as programs of a host."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ class Crowd(Process):
 
 
 def page(host: Namespace, address: str, name: str, path: str = "/", *options: str) -> tuple[int, str]:
-    """The status and the text of `http://name/path`, asked for at *address*."""
+    """The status and the text of `http://name/path`, asked for at *address*; status 0 where nobody answers."""
     words = [
         "curl",
         "--silent",
@@ -98,7 +99,8 @@ def page(host: Namespace, address: str, name: str, path: str = "/", *options: st
         "--write-out",
         "\n%{http_code}",
     ]
-    text = command(*host.prefix, *words, *options, f"http://{name}{path}")
+    full = [*host.prefix, *words, *options, f"http://{name}{path}"]
+    text = subprocess.run(full, capture_output=True, text=True, timeout=30, check=False).stdout
     body, _, status = text.rpartition("\n")
     return int(status), body
 

@@ -22,6 +22,7 @@ class Crowd:
         self.failures: Counter[str] = Counter()
         self.pages: Counter[str] = Counter()
         self.slowest = 0.0
+        self._over = False
         self.times: list[float] = []
 
     async def run(self, seconds: float, stop: Path | None) -> None:
@@ -29,15 +30,14 @@ class Crowd:
         clients = [asyncio.create_task(self._client(number, end)) for number in range(CLIENTS)]
         while time.monotonic() < end and not (stop and stop.exists()):
             await asyncio.sleep(0.05)
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+        self._over = True
+        await asyncio.gather(*clients)
 
     async def _client(self, number: int, end: float) -> None:
         keeps = number % 2 == 0
         stream = None
         due = time.monotonic() + self._every * number / CLIENTS
-        while due < end:
+        while due < end and not self._over:
             await asyncio.sleep(max(0, due - time.monotonic()))
             begun = time.monotonic()
             try:
@@ -67,6 +67,8 @@ class Crowd:
         if not head.startswith("http/1.1 200") and not head.startswith("http/1.0 200"):
             raise ValueError(head.split("\r\n")[0])
         self.pages[body.decode().strip()[:60]] += 1
+        if head.startswith("http/1.0"):  # which ends where nothing is said (RFC 9112 9.3)
+            return keeps and "connection: keep-alive" in head
         return keeps and "connection: close" not in head
 
 
