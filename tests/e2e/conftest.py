@@ -29,6 +29,7 @@ TOOLS = (
 GATEWAY_IMAGE = "panteras-gateway:e2e"
 DOOR_IMAGE = "panteras-sshd:e2e"
 VPN_IMAGE = "panteras-openvpn:e2e"
+BOX_IMAGE = "panteras-box:latest"
 EXAMPLE_IMAGE = "panteras-example:latest"  # as compose.yaml calls it
 REPOSITORY = Path(__file__).parents[2]
 
@@ -222,6 +223,13 @@ def vpn_image(_engine: Docker) -> str:
     """The image of the VPN door, built from the repository as a user builds it."""
     _engine.build(VPN_IMAGE, REPOSITORY / "openvpn/Dockerfile", REPOSITORY)
     return VPN_IMAGE
+
+
+@pytest.fixture(scope="session")
+def box_image(_engine: Docker) -> str:
+    """The image of the registrator and the balancer, built from the repository as a user builds it."""
+    _engine.build(BOX_IMAGE, REPOSITORY / "Dockerfile.box", REPOSITORY)
+    return BOX_IMAGE
 
 
 @pytest.fixture(scope="session")

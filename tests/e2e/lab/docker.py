@@ -109,12 +109,12 @@ class Docker:
 
     def run(self, *words: str, within: float = LONGEST_CONTAINER) -> str:
         """The output of a docker command, to its last line end."""
-        return command(*self._client, *words, within=within).rstrip("\n")
+        return command(*self.client, *words, within=within).rstrip("\n")
 
     def attempt(self, *words: str) -> str:
         """The same, whatever its exit status says; with what it wrote to standard error."""
         done = subprocess.run(
-            [*self._client, *words],
+            [*self.client, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -131,7 +131,7 @@ class Docker:
             self.run("rm", "--force", *containers)
 
     @property
-    def _client(self) -> Sequence[str]:
+    def client(self) -> Sequence[str]:
         """A client of the engine's own release, before others of the machine; the builder that needs no plugin."""
         path = shutil.which("docker", path=f"/usr/bin{os.pathsep}{os.environ['PATH']}")
         assert path
