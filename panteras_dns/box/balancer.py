@@ -147,6 +147,7 @@ class Balancer:
         if todo.commands:
             for line in await self._haproxy.do(todo.commands):
                 self._told.once(f"HAProxy: {line}")
+                self._reactor.callLater(DRAINING, self._go)
             for command in todo.commands:
                 if command.startswith("add ") or " state " in command:
                     log.info("{command}", command=command.partition(" weight ")[0])

@@ -35,8 +35,8 @@ class Book:
         """Make the services of one container what they should be, from what was written before."""
         before = self._of.get(container, {})
         if any(self._is_chosen(one.id) and one.id not in before for one in services):
-            known = await self._consul.services()
-            self._foreign = {key for key, one in known.items() if not self._is_ours(one)}
+            there = await self._consul.services()
+            self._foreign = {key for key, other in there.items() if not self._is_ours(other)}
         wanted = {one.id: one for one in services if self._may_write(one.id)}
         for known in [one for one in before.values() if one.id not in wanted]:
             await self._remove(known.id, f"{known.name} at {known.address}:{known.port}")

@@ -39,13 +39,12 @@ class HAProxy:
     def __init__(self, reactor: Any, run: Path) -> None:
         self._reactor = reactor
         self._admin, self._master = run / "haproxy.sock", run / "master.sock"
+        self._replaced: set[int] = set()
 
     async def pid(self) -> int:
         """Of the worker that answers now: another after each reload and each restart."""
-        told = re.search(r"^Pid: (\d+)", await self.say("show info"), re.MULTILINE)
-        if told is None:
-            raise Gone(f"{self._admin}: no process id in its answer")
-        return int(told[1])
+        pid, _ = _split(await self._ask(self._admin, "show info"), self._admin)
+        return pid
 
     async def servers(self) -> dict[str, dict[str, Shown]]:
         """What each backend has. Backends without servers, too."""
@@ -91,6 +90,7 @@ class HAProxy:
         for _ in range(int(_RELOAD / 0.01)):
             try:
                 if await self.pid() != before:
+                    self._replaced = {before}
                     return
             except Gone:
                 pass
@@ -98,7 +98,14 @@ class HAProxy:
         raise Invalid(f"the configuration was not taken within {_RELOAD:g} s: the old one stays")
 
     async def say(self, command: str) -> str:
-        return await self._ask(self._admin, command)
+        """What the worker answers; `Gone` from one that was replaced.
+
+        Until a worker that leaves has closed the socket both answer there: what it is told is lost, what it tells is old.
+        """
+        pid, text = _split(await self._ask(self._admin, f"show info; {command}"), self._admin)
+        if pid in self._replaced:
+            raise Gone(f"{self._admin}: the worker that answers is on its way out")
+        return text
 
     async def _ask(self, path: Path, command: str) -> str:
         exchange = _Exchange(command)
@@ -109,6 +116,15 @@ class HAProxy:
             raise Gone(f"{path}: {problem}") from None
         finally:
             exchange.close()
+
+
+def _split(text: str, socket: Path) -> tuple[int, str]:
+    """The process id out of `show info`, and what follows behind it."""
+    info, _, rest = text.partition("\n\n")
+    told = re.search(r"^Pid: (\d+)", info, re.MULTILINE)
+    if told is None:
+        raise Gone(f"{socket}: no process id in its answer")
+    return int(told[1]), rest
 
 
 def _is_fine(line: str) -> bool:

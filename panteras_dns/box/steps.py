@@ -59,8 +59,8 @@ def steps(wanted: Site, running: Running) -> Steps:
 def _arrive(backend: str, server: Server, shown: Shown | None) -> list[str]:
     path = f"{backend}/{server.name}"
     if shown is None:
-        # Down until its first check has passed: who is registered may not listen yet. Enabled it is up for a moment, so that
-        # it has its weight only when it is down.
+        # Down until its first check has passed: who is registered may not listen yet. It is up for a moment when it is
+        # enabled, so it has its weight only after that.
         return [
             f"add server {path} {server.place} weight 0 {CHECK}",
             f"enable health {path}",

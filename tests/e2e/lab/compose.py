@@ -39,9 +39,10 @@ class Compose:
         self.kits = directory / "kits"
         own = directory / "consul.d"
         for path in (self.state, self.kits, own):
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = (ROOT / "compose.yaml").read_text().replace(STATE + ":", f"{self.state}:", 1)
         text = text.replace(f"- {STATE}/", f"- {self.state}/").replace("- ./kits:", f"- {self.kits}:")
+        text = text.replace("- /var/run/docker.sock:", f"- {docker.place.removeprefix('unix://')}:")
         self._file = directory / "compose.yaml"
         self._file.write_text(text.replace("/etc/consul.d:/", f"{own}:/"))
 
@@ -50,9 +51,10 @@ class Compose:
         client = [
             "env",
             f"IP={self.ip}",
-            "COMPOSE_PROGRESS=quiet",
             *self._docker.client,
             "compose",
+            "--ansi",
+            "never",
             "--file",
             str(self._file),
         ]
