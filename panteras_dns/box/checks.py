@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 INTERVAL = "10s"
-_DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+")  # Go's time.ParseDuration
+_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")  # Go's time.ParseDuration
 _STATUSES = {"passing", "warning", "critical"}
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _LONGEST = 2048

@@ -78,7 +78,7 @@ def box(text: bytes, source: str, environment: Mapping[str, str], role: str = ""
             try:
                 found[key] = check(said[key])
             except ValueError as problem:
-                errors.append(f"{where[key]}: {'' if 'environment' in where[key] else f'{key}: '}{problem}")
+                errors.append(f"{where[key]}: {'' if where[key].startswith('environment ') else f'{key}: '}{problem}")
     if not errors:
         errors = _together(found, source)
     if errors:
@@ -120,6 +120,8 @@ def _together(found: dict[str, Any], source: str) -> list[str]:
     if role == "stand-alone" and found.get("consul_hosts"):
         errors.append(f"{source}: consul_hosts: a stand-alone box joins nobody; expected the role master or worker")
     found.setdefault("servers", len(found.get("consul_hosts", ())) if role == "master" else 1)
+    if role == "stand-alone" and found["servers"] != 1:
+        errors.append(f"{source}: servers: a stand-alone box is the only one; expected 1")
     if role == "master" and found["servers"] % 2 == 0:
         errors.append(f"{source}: servers: {found['servers']}: expected an odd number, so that a majority is left")
     found.setdefault("node", socket.gethostname().partition(".")[0].lower())
@@ -138,12 +140,18 @@ def _one_of(*words: str) -> Callable[[Any], str]:
 
 def _address(value: Any) -> str:
     try:
-        found = ipaddress.ip_address(str(value))
+        found = ipaddress.ip_address(str(value).replace("%", " "))  # behind a scope any text would do
     except ValueError:
         raise ValueError(f"not an address: {value!r}, expected one like 10.0.0.5") from None
     if found.is_unspecified or found.is_multicast:
         raise ValueError(f"{value}: would listen everywhere; expected one address of this host")
     return str(found)
+
+
+def _own(value: Any) -> str:
+    if ":" in (found := _address(value)):
+        raise ValueError(f"{found}: expected an IPv4 address: ports are published at it")
+    return found
 
 
 def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[Any], str]:
@@ -165,7 +173,7 @@ def _list(each: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
 
 
 def _number(value: Any) -> int:
-    if not str(value).isdigit() or not 1 <= int(value) <= 7:
+    if str(value) not in set("1234567"):
         raise ValueError(f"{value!r}: expected 1 to 7")
     return int(value)
 
@@ -178,7 +186,7 @@ def _flag(value: Any) -> bool:
 
 def _place(value: Any) -> str:
     host, _, port = str(value).rpartition(":")
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
         raise ValueError(f"{value!r}: expected ADDR:PORT, like 10.0.0.5:80")
     return f"{_address(host.strip('[]'))}:{port}" if ":" not in host else f"[{_address(host.strip('[]'))}]:{port}"
 
@@ -186,7 +194,7 @@ def _place(value: Any) -> str:
 _host = _matching(_HOST, "a host's name or address")
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "role": _one_of(*ROLES),
-    "ip": _address,
+    "ip": _own,
     "listen_ip": _address,
     "dc": _matching(_NAME, "a datacenter's name: a-z, 0-9 and -"),
     "node": _matching(_NAME, "a node's name: a-z, 0-9 and -"),

@@ -16,6 +16,7 @@ from panteras_dns.box.service import INTERNAL_PORT, Service, clean_meta, clean_t
 _OWN_KEYS = {"name", "tags", "id", "ignore"}
 _PORTS = re.compile(r"(\d+)/(tcp|udp|sctp)")
 _LONGEST_ID = 255
+_NUMBER = re.compile(r"[0-9]{1,5}")
 Inspected = Mapping[str, Any]
 
 
@@ -88,7 +89,7 @@ def attributes(container: Inspected, port: int) -> tuple[dict[str, str], set[str
             continue
         rest = key[len("SERVICE_") :].lower()
         number, _, word = rest.partition("_")
-        if number.isdigit() and word:
+        if _NUMBER.fullmatch(number) and word:
             if int(number) == port:
                 own[word] = str(value)
         elif rest:

@@ -100,7 +100,7 @@ class HAProxy:
     async def say(self, command: str) -> str:
         """What the worker answers; `Gone` from one that was replaced.
 
-        Until a worker that leaves has closed the socket both answer there: what it is told is lost, what it tells is old.
+        Until one that leaves has closed the socket both answer there: what it is told is lost, what it tells is old.
         """
         pid, text = _split(await self._ask(self._admin, f"show info; {command}"), self._admin)
         if pid in self._replaced:

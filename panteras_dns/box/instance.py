@@ -2,6 +2,7 @@
 out."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from panteras_dns.box.service import INTERNAL_PORT
 
 _MOST_WEIGHT = 256  # HAProxy's
+_NUMBER = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Instance:
     @property
     def container_port(self) -> int:
         told = self.meta.get(INTERNAL_PORT, "")
-        return int(told) if told.isdigit() else 0
+        return int(told) if _NUMBER.fullmatch(told) else 0
 
     @property
     def place(self) -> str:
@@ -84,13 +86,16 @@ def _weight(service: Mapping[str, Any], status: str) -> int:
     """0 to 256. A tag or Meta `weight=N` goes before Consul's own weights."""
     tagged = next((tag[len("weight=") :] for tag in service.get("Tags") or () if tag.startswith("weight=")), "")
     said = tagged or str((service.get("Meta") or {}).get("weight", ""))
-    if said.isdigit() and len(said) <= 5:
+    if _NUMBER.fullmatch(said):
         return min(int(said), _MOST_WEIGHT)
     weights = service.get("Weights") or {}
     return min(max(int(weights.get("Warning" if status == "warning" else "Passing", 1)), 0), _MOST_WEIGHT)
 
 
 def _is_address(text: str) -> bool:
+    """Without a scope: behind `%` any text would do, line breaks and commands among it."""
+    if "%" in text:
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

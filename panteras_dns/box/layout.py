@@ -55,7 +55,15 @@ class Layout:
             )
         except TemplateSyntaxError as problem:
             raise BadTemplate(f"{where}: line {problem.lineno}: {problem.message}") from None
-        except (TemplateError, TypeError, ValueError, AttributeError, KeyError) as problem:
+        except (
+            TemplateError,
+            ArithmeticError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as problem:
             raise BadTemplate(f"{where}: {problem}") from None
         return text.rstrip() + "\n"
 

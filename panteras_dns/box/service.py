@@ -16,7 +16,7 @@ _MOST_PAIRS, _LONGEST_KEY, _LONGEST_VALUE = 64, 128, 512
 _OURS = 3
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_TAG = 512
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 
 HEALTH = {"starting": "critical", "healthy": "passing", "unhealthy": "critical"}  # of Docker's HEALTHCHECK
 # A state that we set, not a sign of life: the instance must stay known while the registrator is away.

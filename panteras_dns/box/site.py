@@ -86,6 +86,7 @@ class _Making:
         self._routes: dict[str, str] = {}
         self._tagged: dict[tuple[str, str], list[Instance]] = {}  # by route and strip
         self._warnings: list[str] = []
+        self._own = {*names.hosts, *(f"{OWN}.{end}" for end in names.suffixes)}
 
     def add(self, name: str, instances: list[Instance]) -> None:
         if not instances or name in {OWN, "consul"}:
@@ -133,8 +134,9 @@ class _Making:
         for (route, strip), instances in sorted(self._tagged.items(), key=lambda one: one[0]):
             digest = hashlib.sha256(f"{route} {strip}".encode()).hexdigest()[:8]
             name = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', route)[:60].strip('_')}-{digest}"
-            if route in self._routes and self._routes[route].endswith(".service"):
-                self._warnings.append(f"{instances[0].id}: tag for {route!r}: left out: that is a service's own name")
+            host = route.partition("/")[0]
+            if host in self._own or route in self._routes:
+                self._warnings.append(f"{instances[0].id}: tag for {route!r}: left out: that name is taken")
                 continue
             self._backends[name] = Backend(name, _servers(instances), strip.rstrip("/"))
             self._routes[route] = name

@@ -183,7 +183,7 @@ def test_a_service_s_own_name_is_nobody_else_s() -> None:
     )
 
     assert places(found)["web.service.consul/"] == ["10.0.0.5:8000"]
-    assert found.warnings == ("two: tag for 'web.service.consul/': left out: that is a service's own name",)
+    assert found.warnings == ("two: tag for 'web.service.consul/': left out: that name is taken",)
 
 
 def test_the_names_of_the_gateway_and_of_consul_are_no_services() -> None:
