@@ -189,7 +189,7 @@ CONSUL = [
     '    image: "hashicorp/consul:1.20"',
     "    network_mode: host",
     "    restart: unless-stopped",
-    '    labels: {SERVICE_IGNORE: panteras}',
+    "    labels: {SERVICE_IGNORE: panteras}",
     '    entrypoint: ["consul", "agent"]',
     "    command:",
     '      - "-data-dir=/var/lib/consul"',
