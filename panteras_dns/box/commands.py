@@ -14,7 +14,7 @@ from panteras_dns.box import options as shared
 
 ROLES = ("stand-alone", "master", "worker")
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
-_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_FILE = click.Path(path_type=Path, dir_okay=False)  # what can't be read is told in our own words
 
 
 @click.command()
@@ -134,7 +134,7 @@ def render(role: str | None, file: Path | None, output: Path | None) -> None:
     from panteras_dns.box import compose
 
     try:
-        text = file.read_bytes() if file else b""
+        text = _read(file) if file else b""
         made = compose.box(text, str(file or "the configuration"), os.environ, role or "")
     except compose.BadBox as problem:
         for line in problem.errors:
@@ -151,3 +151,10 @@ def render(role: str | None, file: Path | None, output: Path | None) -> None:
         click.echo(f"panteras: {output}: {problem.strerror}", err=True)
         sys.exit(2)
     click.echo(f"{output}: {made.role}, {made.ip} in {made.dc}; start it with: docker compose -f {output} up -d")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        raise click.UsageError(f"--config: {file}: {problem.strerror}") from None
