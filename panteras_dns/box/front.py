@@ -65,7 +65,9 @@ def reason(host: str, services: Services, site: Site, names: Names) -> Reason:
     """Why *host*, in lower case and without a port, can't be shown."""
     label = next((host[: -len(end) - 1] for end in names.suffixes if host.endswith(f".{end}")), "")
     if not label:
-        return Reason(404, f"No service has the name {host or 'that was asked for'}.", (), tuple(names.suffixes[:1]))
+        if any(route.startswith(f"{host}/") for route in site.routes):
+            return Reason(503, f"Nobody usable is behind {host} here.")
+        return Reason(404, f"No service has the name {host or 'that was asked for'}.")
     service = label.rpartition(".")[2]
     known = {name.lower(): instances for name, instances in services.items()}
     if service not in known or not known[service]:
@@ -75,6 +77,8 @@ def reason(host: str, services: Services, site: Site, names: Names) -> Reason:
         )
     instances = known[service]
     if f"{label}.{names.suffixes[0]}/" not in site.routes:
+        if f"{service}.{names.suffixes[0]}/" in site.routes:
+            return Reason(404, f"{service} has no instance with the tag {label.rpartition('.')[0]}.")
         ports = ", ".join(sorted({str(one.port) for one in instances}))
         return Reason(
             404, f"{service} is there, at port {ports}, and the balancer takes it for no web service.",

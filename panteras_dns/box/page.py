@@ -69,10 +69,13 @@ class Page(Resource):
             self._answer(*self._waiting.popleft())
 
     def render(self, request: Request) -> Any:
+        host = _host(request.getHeader("host") or "")
         if request.method not in {b"GET", b"HEAD"}:
+            if not self._is_own(host):
+                return self._why(request, host)
             request.setResponseCode(405)
+            request.setHeader("Allow", "GET, HEAD")
             return self._send(request, "text/plain", "expected GET\n")
-        host = (request.getHeader("host") or "").partition(":")[0].lower().rstrip(".")
         if request.path in _STATIC:
             content = files(__package__).joinpath("templates", request.path.decode()[1:]).read_text(encoding="utf-8")
             return self._send(request, _STATIC[request.path], content)
@@ -154,3 +157,10 @@ class Page(Resource):
         request.setHeader("Content-Type", f"{kind}; charset=utf-8")
         request.setHeader("Content-Length", str(len(body)))
         return b"" if request.method == b"HEAD" else body
+
+
+def _host(text: str) -> str:
+    """The host of a Host header, in lower case, without port and brackets."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0].lower()
+    return text.partition(":")[0].lower().rstrip(".")

@@ -198,3 +198,19 @@ def test_whatever_host_is_asked_for_there_is_a_reason(host) -> None:
 
     assert found.status in {404, 503}
     assert found.text
+
+
+def test_a_tag_that_no_instance_has_is_told_as_that() -> None:
+    assert reason("v9.web.service.consul", an_instance(tags=["http"])) == Reason(
+        404, "web has no instance with the tag v9."
+    )
+
+
+def test_a_further_name_with_nobody_behind_it_is_known_all_the_same() -> None:
+    failing = an_instance(tags=["http", "urlprefix-www.example.com/api"], checks=[FAILING])
+
+    assert reason("www.example.com", failing) == Reason(503, "Nobody usable is behind www.example.com here.")
+
+
+def test_a_name_outside_of_the_suffixes_gets_no_suggestion() -> None:
+    assert reason("www.example.org", an_instance()) == Reason(404, "No service has the name www.example.org.")

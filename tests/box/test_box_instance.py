@@ -129,3 +129,15 @@ def test_any_text_of_a_service_is_an_instance(name, tags, meta, status) -> None:
     assert found is not None
     assert (found.service, found.tags, found.meta) == (name, tuple(tags), meta)
     assert 0 <= found.weight <= 256
+
+
+@pytest.mark.parametrize("address", ["fe80::1%;disable frontend names;", "fe80::1%lo]:80\n    deny", "fe80::1%eth0"])
+def test_an_address_with_a_scope_is_nobody_to_go_to(address: str) -> None:
+    # Behind % Python takes any text, and Consul does, too: it would be a command of HAProxy's.
+    assert not an_instance(address=address).usable
+
+
+def test_digits_of_other_scripts_are_no_numbers() -> None:
+    one = an_instance(tags=["weight=²"], meta={"container-port": "²"})
+
+    assert (one.weight, one.container_port) == (1, 0)

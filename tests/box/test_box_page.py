@@ -287,3 +287,16 @@ def test_news_are_only_for_the_gateway_s_own_names() -> None:
     browser = Browser(an_instance(checks=[FAILING]))
 
     assert status(browser.ask("/news", host="web.service.consul", since=browser.version())) == 503
+
+
+def test_a_post_to_a_service_without_a_usable_instance_is_told_why_too() -> None:
+    browser = Browser(an_instance(checks=[FAILING]))
+
+    assert status(browser.ask(host="web.service.consul", method="POST")) == 503
+
+
+def test_the_page_says_what_it_allows_and_opens_by_an_ipv6_address() -> None:
+    browser = Browser(an_instance())
+
+    assert header(browser.ask(method="POST"), "Allow") == "GET, HEAD"
+    assert status(browser.ask(host="[fd00::1]:80")) == 200

@@ -247,3 +247,13 @@ def test_whatever_a_tag_says_a_route_has_only_what_a_line_of_haproxy_can_hold(te
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in found.backends)
     assert all(re.fullmatch(r"(/[A-Za-z0-9._~/-]*)?", one.strip) for one in found.backends.values())
     assert set(found.routes.values()) <= set(found.backends)
+
+
+@pytest.mark.parametrize("tag", ["urlprefix-panteras.service.consul/", "paas-box1.example.com/", "urlprefix-box1/x"])
+def test_the_front_page_s_own_names_are_nobody_else_s(tag: str) -> None:
+    names = Names("consul", "dc1", ("box1.example.com", "box1"))
+    made = site(services(an_instance(tags=["http", tag])), names)
+
+    taken = tag.partition("-")[2].partition("/")[0]
+    assert not [route for route in made.routes if route.startswith(f"{taken}/")]
+    assert len(made.warnings) == 1
