@@ -138,9 +138,12 @@ def _service(container: Inspected, port: _Port, several: bool, rules: Rules, tol
 
 def _id(container: Inspected, port: _Port, asked: str, host: str, told: list[str]) -> str:
     if asked:
-        if asked.isprintable() and len(asked) <= _LONGEST_ID:
+        # An id of our own form would be another container's.
+        if asked.isprintable() and len(asked) <= _LONGEST_ID and not asked.startswith(f"{host}:"):
             return asked
-        told.append(f"SERVICE_ID: left out: expected at most {_LONGEST_ID} printable characters")
+        told.append(
+            f"SERVICE_ID: left out: expected at most {_LONGEST_ID} printable characters, not beginning with {host}:"
+        )
     return f"{host}:{name(container)}:{port.number}{':udp' if port.protocol == 'udp' else ''}"
 
 
@@ -195,10 +198,15 @@ def _binding(bindings: list[Mapping[str, str]], rules: Rules) -> tuple[str, int]
     usable = []
     for one in bindings:
         text, port = one.get("HostIp") or "0.0.0.0", one.get("HostPort", "")  # noqa: S104  Docker's word for all
-        if port.isdigit() and int(port) and not (address := ipaddress.ip_address(text)).is_loopback:
+        if port.isdigit() and int(port) and not _is_loopback(address := ipaddress.ip_address(text)):
             usable.append((address, int(port)))
     usable.sort(key=lambda one: one[0].version != rules.family)
     if not usable:
         return None
     chosen, number = usable[0]
     return rules.ip or (rules.node if chosen.is_unspecified else str(chosen)), number
+
+
+def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    inner = getattr(address, "ipv4_mapped", None)
+    return address.is_loopback or (inner is not None and inner.is_loopback)

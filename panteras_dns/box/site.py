@@ -123,7 +123,7 @@ class _Making:
         host, path = host.lower().partition(":")[0], f"{slash}{rest}" or "/"
         strip = next((option[len("strip=") :] for option in options if option.startswith("strip=")), "")
         wrong = not (host or path != "/") or (host and not _HOST.fullmatch(host)) or not _PATH.fullmatch(path)
-        if wrong or (strip and not _STRIP.fullmatch(strip)) or len(where) > _LONGEST_ROUTE:
+        if wrong or (strip and not _STRIP.fullmatch(strip)) or max(len(where), len(strip)) > _LONGEST_ROUTE:
             self._warnings.append(
                 f"{one.id}: tag {text[:80]!r}: left out: expected HOST/PATH, like www.example.com/api"
             )

@@ -144,9 +144,9 @@ def test_one_id_on_two_ports_is_the_first_alone() -> None:
     assert told == ["SERVICE_ID 'mine': on two ports; the first is registered"]
 
 
-@pytest.mark.parametrize("wrong", ["a\nb", "x" * 256, "\x00", "\u2028"])
+@pytest.mark.parametrize("wrong", ["a\nb", "x" * 256, "\x00", "\u2028", "box1:victim:80"])
 def test_an_id_that_nobody_can_mean_is_left_out(wrong) -> None:
-    told = ["SERVICE_ID: left out: expected at most 255 printable characters"]
+    told = ["SERVICE_ID: left out: expected at most 255 printable characters, not beginning with box1:"]
 
     assert services(a_container(f"SERVICE_ID={wrong}"), RULES) == ([a_service()], told)
 
