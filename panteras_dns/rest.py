@@ -206,6 +206,8 @@ class _Whole(_Reader):
     def dataReceived(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > LARGEST_BODY:
+            if not self.done.called:
+                self.done.errback(Unreachable(f"an answer of more than {LARGEST_BODY} bytes"))
             self._stop()
             return
         self._parts.append(data)
@@ -234,7 +236,7 @@ def _value(text: bytes) -> Any:
 
 
 def _lower(headers: Headers) -> dict[str, str]:
-    return {name.decode().lower(): values[-1].decode() for name, values in headers.getAllRawHeaders()}
+    return {name.decode("latin-1").lower(): values[-1].decode("latin-1") for name, values in headers.getAllRawHeaders()}
 
 
 def _reason(problem: BaseException) -> str:
