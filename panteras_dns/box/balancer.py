@@ -64,7 +64,8 @@ class Balancer:
         return self._begun
 
     def stop(self) -> None:
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
 
     def catalogue_changed(self, services: Services, was_away: bool) -> None:
@@ -228,7 +229,8 @@ class Balancer:
                 del self._leaving[path]
 
     def _ended(self, failure: Any) -> None:
-        if not failure.check(CancelledError):
+        # Who stops cancels what is under way, and a connect then fails in words of its own.
+        if self._tasks and not failure.check(CancelledError):
             log.failure("the balancer stopped working", failure)
             self._reactor.stop()
 

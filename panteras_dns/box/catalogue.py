@@ -52,7 +52,8 @@ class Catalogue:
             self._tasks.append(task)
 
     def stop(self) -> None:
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
 
     async def _watch(self, path: str) -> None:
@@ -133,6 +134,7 @@ class Catalogue:
         return deferLater(self._reactor, min(most, least * 2 ** min(tries, 10)) * random.uniform(0.5, 1))
 
     def _ended(self, failure: Any) -> None:
-        if not failure.check(CancelledError):
+        # Who stops cancels what is under way, and a connect then fails in words of its own.
+        if self._tasks and not failure.check(CancelledError):
             log.failure("the catalogue is not read any more", failure)
             self._reactor.stop()

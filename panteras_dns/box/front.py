@@ -61,11 +61,11 @@ def entries(services: Services, site: Site, names: Names) -> list[Entry]:
     return sorted(found, key=lambda one: (one.name == OWN, one.name))
 
 
-def reason(host: str, services: Services, site: Site, names: Names) -> Reason:
+def reason(host: str, services: Services, site: Site, names: Names, path: str = "/") -> Reason:
     """Why *host*, in lower case and without a port, can't be shown."""
     label = next((host[: -len(end) - 1] for end in names.suffixes if host.endswith(f".{end}")), "")
     if not label:
-        if any(route.startswith(f"{host}/") for route in site.routes):
+        if any(f"{host}{path}".startswith(route) for route in site.routes):
             return Reason(503, f"Nobody usable is behind {host} here.")
         return Reason(404, f"No service has the name {host or 'that was asked for'}.")
     service = label.rpartition(".")[2]

@@ -104,7 +104,8 @@ class Page(Resource):
             return host in {"", "localhost", *names.hosts, *(f"{OWN}.{end}" for end in names.suffixes)}
 
     def _why(self, request: Request, host: str) -> Any:
-        why = front.reason(host, self._services, self._site, self._names())
+        path = request.path.decode(errors="replace")
+        why = front.reason(host, self._services, self._site, self._names(), path)
         request.setResponseCode(why.status)
         if "text/html" in (request.getHeader("accept") or ""):
             return self._send(request, "text/html", front.explanation(host, why, self._names()))

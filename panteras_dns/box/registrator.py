@@ -60,7 +60,8 @@ class Registrator:
         return self._ready
 
     def stop(self) -> None:
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
         for timer in self._leaving.values():
             timer.cancel()
@@ -241,7 +242,8 @@ class Registrator:
         return deferLater(self._reactor, min(most, least * 2 ** min(tries, 10)) * random.uniform(0.5, 1))
 
     def _ended(self, failure: Any) -> None:
-        if not failure.check(CancelledError):
+        # Who stops cancels what is under way, and a connect then fails in words of its own.
+        if self._tasks and not failure.check(CancelledError):
             log.failure("the registrator stopped working", failure)
             self._reactor.stop()
 

@@ -209,7 +209,11 @@ def test_a_tag_that_no_instance_has_is_told_as_that() -> None:
 def test_a_further_name_with_nobody_behind_it_is_known_all_the_same() -> None:
     failing = an_instance(tags=["http", "urlprefix-www.example.com/api"], checks=[FAILING])
 
-    assert reason("www.example.com", failing) == Reason(503, "Nobody usable is behind www.example.com here.")
+    known = services(failing)
+    asked = front.reason("www.example.com", known, site(known, NAMES), NAMES, "/api/x")
+
+    assert asked == Reason(503, "Nobody usable is behind www.example.com here.")
+    assert reason("www.example.com", failing) == Reason(404, "No service has the name www.example.com.")
 
 
 def test_a_name_outside_of_the_suffixes_gets_no_suggestion() -> None:
