@@ -33,10 +33,13 @@ class Consul:
         """The agent itself: `Config` with `Datacenter` and `NodeName`, `Member` with `Addr`."""
         return await self._get("/v1/agent/self")  # type: ignore[no-any-return]
 
-    async def services(self, mark: str = "", value: str = "") -> dict[str, Any]:
-        """The services of this agent by id; with *mark* only those with that value in their Meta."""
-        chosen = f"?filter={segment(f'Meta.{mark} == {_quoted(value)}')}" if mark else ""
-        return await self._get(f"/v1/agent/services{chosen}")  # type: ignore[no-any-return]
+    async def address(self) -> str:
+        """Where the others of the datacenter reach this agent."""
+        return str(((await self.whoami()).get("Member") or {}).get("Addr", ""))
+
+    async def services(self) -> dict[str, Any]:
+        """The services of this agent by id."""
+        return await self._get("/v1/agent/services")  # type: ignore[no-any-return]
 
     async def checks(self) -> dict[str, Any]:
         """The checks of this agent by id."""
@@ -59,9 +62,6 @@ class Consul:
     async def instances(self, service: str) -> list[Any]:
         """The instances of a service with their node and checks, whatever these say; of this datacenter."""
         return await self._get(f"/v1/health/service/{segment(service)}", within=10)  # type: ignore[no-any-return]
-
-    async def datacenters(self) -> list[str]:
-        return await self._get("/v1/catalog/datacenters")  # type: ignore[no-any-return]
 
     async def watch(self, path: str, index: int) -> tuple[Any, int]:
         """The value at *path* once its index is past *index* (0: at once), or unchanged after WAIT; and its index.
@@ -89,8 +89,3 @@ class Consul:
         answer = await self._api.ask("PUT", path, body)
         if not answer.good:
             raise Refused(f"{self.place}{path}", answer)
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -20,6 +20,7 @@ from panteras_dns.box.haproxy import Gone, HAProxy, Invalid, verify
 from panteras_dns.box.layout import LONGEST_DRAIN, BadTemplate, Layout, map_text
 from panteras_dns.box.site import Backend, Names, Site, site
 from panteras_dns.box.steps import Running, route_steps, steps
+from panteras_dns.box.tasks import Bell, Tasks
 from panteras_dns.box.told import Told
 
 log = Logger()
@@ -50,56 +51,41 @@ class Balancer:
         self._reloaded = -RELOADS_APART
         self._save_at = 0.0
         self._leaving: dict[str, float] = {}  # BACKEND/SERVER: when its time is over
-        self._busy: Deferred[None] | None = None
-        self._again = True
-        self._tasks: list[Deferred[Any]] = []
+        self._bell = Bell()
+        self._tasks = Tasks(reactor, log, "the balancer stopped working")
         self._begun: Deferred[str] = Deferred()
 
     def start(self) -> "Deferred[str]":
         """Fires when HAProxy serves what Consul knows, or what it served last."""
-        for work in (self._work(), self._look_now_and_then(), self._sweep()):
-            task = ensureDeferred(work)
-            task.addErrback(self._ended)
-            self._tasks.append(task)
+        self._tasks.start(self._work(), self._look_now_and_then(), self._sweep())
         return self._begun
 
     def stop(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
+        self._tasks.stop()
 
     def catalogue_changed(self, services: Services, was_away: bool) -> None:
         now = self._reactor.seconds()
         if was_away:
             self._kept_until = now + GRACE
-            self._reactor.callLater(GRACE + 0.1, self._go)
+            self._reactor.callLater(GRACE + 0.1, self._bell.ring)
         self._services = services
-        self._go()
+        self._bell.ring()
 
     # -- the queue
-
-    def _go(self) -> None:
-        self._again = True
-        if self._busy is not None:
-            busy, self._busy = self._busy, None
-            busy.callback(None)
 
     async def _work(self) -> None:
         await self._first()
         while True:
-            if not self._again:
-                self._busy = Deferred()
-                await self._busy
-            self._again = False
             try:
                 await self._settle()
                 self._told.over("haproxy", "HAProxy is as it should be again")
             except Gone as problem:
                 self._told.trouble("haproxy", f"HAProxy does not answer: {problem}")
                 await deferLater(self._reactor, 0.1)
-                self._again = True
+                self._bell.ring()
             except (Invalid, BadTemplate) as problem:
                 self._told.trouble("haproxy", f"the last good configuration stays: {problem}")
+            await self._bell.wait()
 
     async def _first(self) -> None:
         """A file that HAProxy can start with, where there is none: no service yet, but the front page."""
@@ -132,7 +118,7 @@ class Balancer:
         now = self._reactor.seconds()
         if changed:
             self._save_at = now + _SAVE
-            self._reactor.callLater(_SAVE + 0.01, self._go)
+            self._reactor.callLater(_SAVE + 0.01, self._bell.ring)
         elif now >= self._save_at and self._written != (text, map_text(wanted.routes)):
             await self._write(wanted)  # needed no reload: for whoever starts HAProxy next
         if not self._begun.called:
@@ -148,7 +134,7 @@ class Balancer:
         if todo.commands:
             for line in await self._haproxy.do(todo.commands):
                 self._told.once(f"HAProxy: {line}")
-                self._reactor.callLater(DRAINING, self._go)
+                self._reactor.callLater(DRAINING, self._bell.ring)
             for command in todo.commands:
                 if command.startswith("add ") or " state " in command:
                     log.info("{command}", command=command.partition(" weight ")[0])
@@ -207,7 +193,7 @@ class Balancer:
                     continue
             except (Gone, BadTemplate):
                 pass
-            self._go()
+            self._bell.ring()
 
     def _changed_frame(self) -> bool:
         return self._other_frame(self._layout().configuration(self._site))
@@ -216,7 +202,7 @@ class Balancer:
         while True:
             await deferLater(self._reactor, DRAINING)
             if self._leaving:
-                self._go()
+                self._bell.ring()
 
     async def _delete_drained(self) -> None:
         """Delete the servers that are drained, once nobody uses them or their time is over."""
@@ -227,12 +213,6 @@ class Balancer:
             # Refused while a connection is open to it: then the next look tries again.
             if not await self._haproxy.do([f"set server {path} state maint", f"del server {path}"]):
                 del self._leaving[path]
-
-    def _ended(self, failure: Any) -> None:
-        # Who stops cancels what is under way, and a connect then fails in words of its own.
-        if self._tasks and not failure.check(CancelledError):
-            log.failure("the balancer stopped working", failure)
-            self._reactor.stop()
 
 
 def _with_what_is_lost(wanted: Site, before: Site) -> Site:

@@ -48,7 +48,8 @@ class Balancing:
         self._options = options
         self._run: Path = options["run_dir"].absolute()
         self._datacenter = ""
-        self._hosts = tuple(options["own_names"] or dict.fromkeys([socket.gethostname(), options["host"]]))
+        own = options["own_names"] or (socket.gethostname(), options["host"])
+        self._hosts = tuple(dict.fromkeys(name.lower() for name in own))
         try:
             if not options["printed"]:
                 version()

@@ -5,15 +5,15 @@ Two, not one a service: Consul ends connections beyond 200 from one address. Whi
 leader, nothing is told: the last that was known stays.
 """
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, ensureDeferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from panteras_dns.box.instance import Instance, instance
+from panteras_dns.box.tasks import Bell, Tasks, pause
 from panteras_dns.box.told import Told
 from panteras_dns.consul import Consul, Refused
 from panteras_dns.rest import Unreachable
@@ -24,7 +24,7 @@ log = Logger()
 _WATCHED = ("/v1/catalog/services", "/v1/health/state/any")
 _APART = 0.02  # seconds between two readings: 50 registrations in a row are a few, not 50
 _AT_ONCE = 4
-_PATIENCE = (0.1, 1.0)
+_LONGEST_PAUSE = 1.0
 _NEVER = {400, 403, 404, 414}  # asking again does not help
 
 Services = Mapping[str, tuple[Instance, ...]]
@@ -38,23 +38,17 @@ class Catalogue:
         self._consul = consul
         self._changed = changed
         self._told = Told(log)
-        self._tasks: list[Deferred[Any]] = []
-        self._stale = False
-        self._wake: Deferred[None] | None = None
+        self._tasks = Tasks(reactor, log, "the catalogue is not read any more")
+        self._bell = Bell()
         self._returned = False
         self.datacenter = ""
         self.problem = "not asked yet"  # why nothing new is known; "" while all is well
 
     def start(self) -> None:
-        for work in (*(self._watch(path) for path in _WATCHED), self._follow()):
-            task = ensureDeferred(work)
-            task.addErrback(self._ended)
-            self._tasks.append(task)
+        self._tasks.start(*(self._watch(path) for path in _WATCHED), self._follow())
 
     def stop(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
+        self._tasks.stop()
 
     async def _watch(self, path: str) -> None:
         index, tries = 0, 0
@@ -67,7 +61,7 @@ class Catalogue:
                 await self._pause(tries)
                 continue
             if found != index or index == 0:
-                self._look()
+                self._bell.ring()
             if found == index == 0:
                 await self._pause(1)
             index, tries = found, 0
@@ -77,24 +71,16 @@ class Catalogue:
         self.problem = why
         self._told.trouble("consul", f"the last that Consul said stays: {why}")
 
-    def _look(self) -> None:
-        self._stale = True
-        if self._wake is not None:
-            wake, self._wake = self._wake, None
-            wake.callback(None)
-
     async def _follow(self) -> None:
         tries = 0
         while True:
-            if not self._stale:
-                self._wake = Deferred()
-                await self._wake
-            self._stale = False
+            await self._bell.wait()
             try:
                 found = await self.read()
             except (Unreachable, Refused) as problem:
                 self._away(str(problem))
-                self._stale, tries = True, tries + 1
+                self._bell.ring()
+                tries += 1
                 await self._pause(tries)
                 continue
             returned, self._returned, self.problem, tries = self._returned, False, "", 0
@@ -130,11 +116,4 @@ class Catalogue:
             return []
 
     def _pause(self, tries: int) -> "Deferred[None]":
-        least, most = _PATIENCE
-        return deferLater(self._reactor, min(most, least * 2 ** min(tries, 10)) * random.uniform(0.5, 1))
-
-    def _ended(self, failure: Any) -> None:
-        # Who stops cancels what is under way, and a connect then fails in words of its own.
-        if self._tasks and not failure.check(CancelledError):
-            log.failure("the catalogue is not read any more", failure)
-            self._reactor.stop()
+        return pause(self._reactor, tries, _LONGEST_PAUSE)

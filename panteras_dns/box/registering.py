@@ -1,7 +1,7 @@
 """`panteras registrator`: the parts put together, to run, to look, or to take back."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -86,11 +86,8 @@ class Registering:
         return now(self._reactor, self._look())  # type: ignore[no-any-return]
 
     async def _look(self) -> Found:
-        told = await self._consul.whoami()
+        rules = replace(self._rules, node=await self._consul.address())
         known = await self._consul.services()
-        rules = self._rules
-        node = str((told.get("Member") or {}).get("Addr", ""))
-        rules = Rules(rules.host, node, rules.ip, rules.internal, rules.explicit, rules.tags)
         rows: list[Row] = []
         warnings: list[str] = []
         for short in await self._engine.running():

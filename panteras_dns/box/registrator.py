@@ -5,12 +5,12 @@ Everything is done by one queue, one thing at a time, so nothing can overtake; n
 the agent has. Touches only services that carry its mark. An engine or an agent that can't be reached changes nothing.
 """
 
-import random
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -18,6 +18,7 @@ from panteras_dns.box.book import Book
 from panteras_dns.box.container import Rules, name, network_owner, services
 from panteras_dns.box.engine import Engine
 from panteras_dns.box.service import Service
+from panteras_dns.box.tasks import Bell, Tasks, pause
 from panteras_dns.box.told import Told
 from panteras_dns.consul import Consul, Refused
 from panteras_dns.rest import Unreachable
@@ -25,7 +26,7 @@ from panteras_dns.rest import Unreachable
 log = Logger()
 
 COMPARE = 10.0  # seconds between two comparisons of everything
-_PATIENCE = (0.1, 2.0)  # the first and the longest wait before the next try
+_LONGEST_PAUSE = 2.0  # seconds before the next try
 _STOP_TIMEOUT = 10  # Docker's own, where a container says nothing
 _LATE = 20  # seconds after which a container that was told to stop, and runs on, is known again
 
@@ -47,22 +48,17 @@ class Registrator:
         self._leaving: dict[str, Any] = {}  # told to stop: a timer each, to look again
         self._seen: dict[str, tuple[object, Inspected]] = {}  # by id: the short record it was inspected at
         self._told = Told(log)
-        self._wake: Deferred[None] | None = None
-        self._tasks: list[Deferred[Any]] = []
+        self._bell = Bell()
+        self._tasks = Tasks(reactor, log, "the registrator stopped working")
         self._ready = Deferred[int]()
 
     def start(self) -> "Deferred[int]":
         """Fires with the number of services once all that ran before is registered."""
-        for work in (self._work(), self._follow_engine(), self._follow_consul(), self._compare_now_and_then()):
-            task = ensureDeferred(work)
-            task.addErrback(self._ended)
-            self._tasks.append(task)
+        self._tasks.start(self._work(), self._follow_engine(), self._follow_consul(), self._compare_now_and_then())
         return self._ready
 
     def stop(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
+        self._tasks.stop()
         for timer in self._leaving.values():
             timer.cancel()
         self._leaving.clear()
@@ -139,25 +135,19 @@ class Registrator:
 
     def _look(self, container: str) -> None:
         self._due[container] = None
-        self._go()
+        self._bell.ring()
 
     def _compare(self) -> None:
         self._everything = True
-        self._go()
-
-    def _go(self) -> None:
-        if self._wake is not None:
-            wake, self._wake = self._wake, None
-            wake.callback(None)
+        self._bell.ring()
 
     # -- who does it
 
     async def _work(self) -> None:
         tries = 0
         while True:
-            if not (self._everything or self._due):
-                self._wake = Deferred()
-                await self._wake
+            while not (self._everything or self._due):
+                await self._bell.wait()
             try:
                 await self._next()
                 tries = 0
@@ -209,11 +199,7 @@ class Registrator:
 
     async def _know_own_address(self) -> None:
         if self._find_node:
-            told = await self._consul.whoami()
-            node = str((told.get("Member") or {}).get("Addr", ""))
-            if node != self._rules.node:
-                rules = self._rules
-                self._rules = Rules(rules.host, node, rules.ip, rules.internal, rules.explicit, rules.tags)
+            self._rules = replace(self._rules, node=await self._consul.address())
 
     async def _services(self, container: str, inspected: Inspected | None) -> list[Service]:
         state = (inspected or {}).get("State") or {}
@@ -237,15 +223,7 @@ class Registrator:
         self._book.complaints.clear()
 
     def _pause(self, tries: int) -> "Deferred[None]":
-        """Longer after each failure, and never in step with the other hosts."""
-        least, most = _PATIENCE
-        return deferLater(self._reactor, min(most, least * 2 ** min(tries, 10)) * random.uniform(0.5, 1))
-
-    def _ended(self, failure: Any) -> None:
-        # Who stops cancels what is under way, and a connect then fails in words of its own.
-        if self._tasks and not failure.check(CancelledError):
-            log.failure("the registrator stopped working", failure)
-            self._reactor.stop()
+        return pause(self._reactor, tries, _LONGEST_PAUSE)
 
 
 def _mark(short: Mapping[str, Any]) -> object:
