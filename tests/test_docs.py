@@ -17,6 +17,7 @@ PAGES = [
     ROOT / "sshd" / "README.md",
     ROOT / "openvpn" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
 ]
 
 
@@ -74,3 +75,11 @@ def test_every_command_has_help_with_examples():
     for name, command in main.commands.items():
         text = command.get_help(click.Context(command, info_name=f"panteras {name}"))
         assert f"panteras {name}" in text.partition("Usage:")[2].partition("\n")[2]
+
+
+def test_examples_of_the_help_stand_on_lines_of_their_own():
+    def everything(command):
+        return [command, *(each for one in getattr(command, "commands", {}).values() for each in everything(one))]
+
+    for command in everything(main):
+        assert not re.search(r"\x08 *\S", command.help or ""), command.name

@@ -1,7 +1,8 @@
 """A page that says which instance of which service it is; `/health` for checks, `/slow?seconds=N` for one that takes
 time.
 
-Ends with SIGTERM as a good service does: answers what it has, takes nothing new.
+Ends with SIGTERM as a good service does: goes on for a second, in which balancers take it out; each answer from then on
+closes its connection. Then it takes nothing new, and ends once what it has is answered.
 """
 
 import html
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 PORT = int(os.environ.get("PORT", "8000"))
 SERVICE = os.environ.get("SERVICE_NAME", "python")
 INSTANCE = socket.gethostname()
+GRACE = 1.0  # seconds; registrator and balancer need a tenth of it
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{service}</title>
@@ -47,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        if self.server.leaving.is_set():  # type: ignore[attr-defined]
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -78,6 +82,12 @@ class Answering:
 class Server(ThreadingHTTPServer):
     request_queue_size = 128
     answering = Answering()
+    leaving = threading.Event()
+
+    def leave(self) -> None:
+        self.leaving.set()
+        time.sleep(GRACE)
+        self.shutdown()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Who hangs up costs no traceback."""
@@ -85,7 +95,7 @@ class Server(ThreadingHTTPServer):
 
 def main() -> None:
     server = Server(("", PORT), Handler)
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.leave).start())
     print(f"{SERVICE} {INSTANCE} on port {PORT}")
     server.serve_forever(poll_interval=0.1)
     server.answering.wait(10)

@@ -119,7 +119,7 @@ class Balancing:
 
 class _Part:
     def __init__(self, balancing: Balancing, reactor: Any, consul: Consul) -> None:
-        self._page = Page(reactor, balancing.names, private)
+        self._page = Page(reactor, balancing.names)
         self._catalogue, self._balancer, self._door = balancing.part(self._page)
         self._runner = None if balancing.attached else Runner(reactor, balancing.run_directory)
         self._socket = balancing.run_directory / "page.sock"

@@ -89,8 +89,10 @@ def registrator(reactor: Any, /, **options: Any) -> None:
 def balancer(reactor: Any, /, **options: Any) -> None:
     """Keep HAProxy in step with Consul: every web service by its name on port 80 of this host, statistics on 81.
 
-    \b sudo panteras balancer sudo panteras balancer --listen 10.0.0.5 --name apps.example.com sudo panteras balancer
-    --template ./haproxy.cfg.j2 --print
+    \b
+    sudo panteras balancer
+    sudo panteras balancer --listen 10.0.0.5 --name apps.example.com
+    sudo panteras balancer --template ./haproxy.cfg.j2 --print
 
     A service is one for browsers when it has the tag http, or a port like 80 or 8080; the tag balancer=off keeps it
     out. Tags urlprefix-HOST/PATH and paas-HOST/PATH are further names, weight=N its share.
@@ -125,8 +127,10 @@ def box() -> None:
 def render(role: str | None, file: Path | None, output: Path | None) -> None:
     """Print compose.yaml for this machine: stand-alone, one of the masters (Consul servers), or a worker.
 
-    \b IP=10.0.0.5 panteras box render IP=10.0.0.5 CONSUL_HOSTS=10.0.0.5,10.0.0.6,10.0.0.7 panteras box render --role
-    master IP=10.0.0.9 CONSUL_HOSTS=10.0.0.5,10.0.0.6,10.0.0.7 DC=dc2 panteras box render --role worker
+    \b
+    IP=10.0.0.5 panteras box render
+    IP=10.0.0.5 CONSUL_HOSTS=10.0.0.5,10.0.0.6,10.0.0.7 panteras box render --role master
+    IP=10.0.0.9 CONSUL_HOSTS=10.0.0.5,10.0.0.6,10.0.0.7 DC=dc2 panteras box render --role worker
 
     The keys of the file, in capitals in the environment: role, ip, listen_ip, dc, node, servers, consul_hosts,
     wan_hosts, upstreams, names, listen, statistics, door_dns, consul_image, consul_config, sample.

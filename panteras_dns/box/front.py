@@ -14,6 +14,7 @@ from panteras_dns.box.instance import Instance
 from panteras_dns.box.site import OWN, Names, Site
 
 _LONGEST_OUTPUT = 300
+_MOST_NAMESERVERS = 3  # that resolv.conf(5) takes
 
 Services = Mapping[str, Sequence[Instance]]
 
@@ -96,9 +97,15 @@ def reason(host: str, services: Services, site: Site, names: Names, path: str = 
     )
 
 
-def page(entries: Sequence[Entry], names: Names, problem: str, addresses: Sequence[str], version: int) -> str:
+def nameservers(entries: Sequence[Entry]) -> list[str]:
+    """Where the DNS is: each gateway registers itself, on its own docker host."""
+    own = [one.address for entry in entries if entry.name == OWN for one in entry.instances if one.usable]
+    return list(dict.fromkeys(own))[:_MOST_NAMESERVERS]
+
+
+def page(entries: Sequence[Entry], names: Names, problem: str, version: int) -> str:
     return _environment().get_template("front.html.j2").render(
-        entries=entries, names=names, problem=problem, addresses=addresses, version=version, own=OWN
+        entries=entries, names=names, problem=problem, nameservers=nameservers(entries), version=version, own=OWN
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ nowhere."""
 import ipaddress
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,14 @@ _HEADERS = {
 
 
 class Page(Resource):
-    """Shows what it was last told by `show()`. *addresses*: where this host's DNS and balancer can be reached."""
+    """Shows what it was last told by `show()`."""
 
     isLeaf = True
 
-    def __init__(self, reactor: Any, names: Callable[[], Names], addresses: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, reactor: Any, names: Callable[[], Names]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
-        self._names, self._addresses = names, addresses
+        self._names = names
         self._services: Services = {}
         self._site = Site({}, {})
         self._problem = "Consul was not asked yet"
@@ -91,7 +91,7 @@ class Page(Resource):
             request.setResponseCode(404)
             return self._send(request, "text/plain", "no such page\n")
         shown = front.entries(self._services, self._site, self._names())
-        html = front.page(shown, self._names(), self._problem, self._addresses(), self._version)
+        html = front.page(shown, self._names(), self._problem, self._version)
         return self._send(request, "text/html", html)
 
     def _is_own(self, host: str) -> bool:

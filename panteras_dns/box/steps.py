@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from panteras_dns.box.site import Server, Site
 
 # A connect, no request: finds out who does not listen yet, and hosts that are gone before Consul knows it.
-CHECK = "check inter 5s fastinter 500ms downinter 100ms rise 1 fall 2"
+# Requests count as well (`observe`): nine of ten that end at once are out after two refused connections each.
+_OBSERVE = "observe layer4 error-limit 2 on-error mark-down"
+CHECK = f"check inter 5s fastinter 500ms downinter 100ms rise 1 fall 2 {_OBSERVE}"
 DRAINED = 0x08 | 0x10 | 0x20  # SRV_ADMF_FDRAIN and those inherited (haproxy/server-t.h)
 STOPPED = 0x01 | 0x02 | 0x04  # SRV_ADMF_*MAINT
 

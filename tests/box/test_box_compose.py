@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from panteras_dns.box.compose import BadBox, Box, box, render, shipped
 
+ROOT = Path(__file__).parents[2]
 HERE = 'ip = "10.0.0.5"\nnode = "box1"\n'
 BOX = Box(ip="10.0.0.5", node="box1", sample=True)
 SERVERS = 'consul_hosts = ["10.0.0.5", "10.0.0.6", "10.0.0.7"]\n'
@@ -34,6 +35,12 @@ def lines(found: Box, service: str) -> list[str]:
 
 def test_an_address_is_all_that_a_box_needs() -> None:
     assert made() == BOX
+
+
+def test_the_file_in_the_manual_is_one() -> None:
+    text = (ROOT / "docs" / "box.md").read_text().partition("```toml box.toml\n")[2].partition("```")[0]
+
+    assert made(text + 'node = "box1"\n').wan_hosts == ("10.1.0.5",)
 
 
 def test_without_an_address_there_is_no_box() -> None:
@@ -182,7 +189,7 @@ def test_what_does_not_go_with_the_role_is_told(text, role, why) -> None:
 
 
 def test_the_repository_s_file_is_what_we_render() -> None:
-    assert shipped() == (Path(__file__).parents[2] / "compose.yaml").read_text()
+    assert shipped() == (ROOT / "compose.yaml").read_text()
 
 
 CONSUL = [

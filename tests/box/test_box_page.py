@@ -23,7 +23,7 @@ class Browser:
 
     def __init__(self, *shown) -> None:
         self.clock = Clock()
-        self.page = Page(self.clock, lambda: NAMES, lambda: ["10.0.0.5"])
+        self.page = Page(self.clock, lambda: NAMES)
         if shown:
             self.show(*shown)
 
