@@ -31,8 +31,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 class Docker:
     """An engine with the images that were built or imported, whichever network it is started in."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, hostname: str = "") -> None:
         self._root = root
+        self._hostname = hostname
         self._network: Path | None = None
         self._processes: list[Process] = []
         self._daemon: Sequence[str] = ()
@@ -54,7 +55,8 @@ class Docker:
         ]
         own = [] if network else ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         eventually((self._root / "containerd.sock").exists, "containerd's socket")
-        self._daemon = [*enter, "dockerd", *sockets, *files, *own]
+        named = ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self._hostname) if self._hostname else ()
+        self._daemon = [*enter, *named, "dockerd", *sockets, *files, *own]
         self._run("dockerd", self._daemon)
         self._processes[-1].wait_until(self._answers, "a docker engine that answers", within=60)
 
