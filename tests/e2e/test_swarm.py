@@ -46,9 +46,7 @@ class Swarm:
 
 
 @pytest.fixture(scope="module")
-def swarm(
-    _engine: Docker, gateway_image: str, box_image: str, example_image: str, scratch: Path
-) -> Iterator[Swarm]:
+def swarm(_engine: Docker, gateway_image: str, box_image: str, example_image: str, scratch: Path) -> Iterator[Swarm]:
     """Two docker hosts with a Consul agent each, in one swarm, with the images on both."""
     _engine.run("tag", gateway_image, "panteras-dns")
     cargo = scratch / "swarm-images.tar"

@@ -1,0 +1,103 @@
+"""examples/systemd: the units under a real systemd, the only one of a container with the host's network."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab.consul import Consul
+from lab.docker import Docker
+from lab.manual import commands
+from lab.namespace import Namespace
+from lab.patience import eventually
+
+PAGE = "examples/systemd/README.md"
+ROOT = Path(__file__).parents[2]
+UNITS = ("panteras-dns", "panteras-registrator", "panteras-balancer", "panteras-haproxy")
+# What systemd itself needs to mount, and to start units with less; not --privileged, which has rights that a CI machine may lack.
+RIGHTS = ("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
+MACHINE = """\
+FROM panteras-box
+RUN apt-get update \\
+ && apt-get install -y --no-install-recommends systemd curl dnsutils \\
+ && rm -rf /var/lib/apt/lists/*
+RUN groupadd --non-unique --gid {group} docker
+COPY units /etc/systemd/system
+ENTRYPOINT ["/lib/systemd/systemd"]
+CMD []
+"""
+
+
+@pytest.fixture(scope="module")
+def systemd_image(_engine: Docker, box_image: str, scratch: Path) -> str:
+    """A machine with systemd and what the README installs."""
+    context = scratch / "systemd"
+    units = context / "units"
+    units.mkdir(parents=True)
+    for unit in UNITS:
+        shutil.copy(ROOT / f"examples/systemd/{unit}.service", units)
+    group = Path(_engine.place.removeprefix("unix://")).stat().st_gid
+    (context / "Dockerfile").write_text(MACHINE.format(group=group))
+    _engine.build("panteras-systemd", context / "Dockerfile", context)
+    return "panteras-systemd"
+
+
+class Machine:
+    def __init__(self, docker: Docker, image: str) -> None:
+        self._docker = docker
+        socket = docker.place.removeprefix("unix://")
+        mounts = ("--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--volume", f"{socket}:/run/docker.sock")
+        words = ("--detach", "--name", "machine", "--network", "host", "--cgroupns", "private", *RIGHTS)
+        docker.run("run", *words, "--tmpfs", "/run", "--tmpfs", "/tmp", *mounts, image)
+        eventually(
+            lambda: self.attempt("systemctl", "is-system-running").strip() in {"running", "degraded"}, "systemd", 30
+        )
+
+    def run(self, *words: str) -> str:
+        return self._docker.run("exec", "machine", *words)
+
+    def attempt(self, *words: str) -> str:
+        return self._docker.attempt("exec", "machine", *words)
+
+
+@pytest.fixture
+def machine(docker: Docker, consul: Consul, systemd_image: str) -> Iterator[Machine]:
+    made = Machine(docker, systemd_image)
+    yield made
+    told = made.attempt("journalctl", "--no-pager", "-o", "short-precise")
+    print(told)
+    consul.forget_all()
+
+
+def test_the_units_of_the_readme(machine: Machine, docker: Docker, example_image: str, laptop: Namespace) -> None:
+    *_, enable = commands(PAGE, "Start")
+    run, dig, curl = commands(PAGE, "Expect")
+    *_, disable = commands(PAGE, "Remove")
+    machine.run(*shlex.split(enable))
+    eventually(lambda: machine.attempt("systemctl", "is-active", *UNITS) == "active\n" * 4, "four active units")
+
+    docker.run(*shlex.split(run)[1:])
+    eventually(lambda: machine.attempt(*shlex.split(dig)).count("\n") == 1, "an instance")
+    page = eventually(lambda: machine.attempt(*shlex.split(curl), "--silent", "--fail"), "its page")
+    assert page.startswith("python1 ")
+
+    machine.run("systemctl", "kill", "--signal=KILL", "panteras-balancer", "panteras-registrator")
+    assert machine.attempt(*shlex.split(curl), "--silent", "--fail") == page, "nobody notices"
+    eventually(lambda: machine.attempt("systemctl", "is-active", *UNITS) == "active\n" * 4, "all are back")
+    docker.run(*shlex.split(run.replace("python1", "python2"))[1:])
+    other = curl.replace("python1", "python2")
+    eventually(lambda: machine.attempt(*shlex.split(other), "--silent", "--fail"), "another page")
+
+    exposure = {unit: _exposure(machine.run("systemd-analyze", "security", "--no-pager", unit)) for unit in UNITS}
+    assert all(points < 4.5 for points in exposure.values()), exposure
+
+    machine.run(*shlex.split(disable))
+    assert machine.attempt("systemctl", "is-active", *UNITS) == "inactive\n" * 4
+
+
+def _exposure(told: str) -> float:
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
+    assert found, told
+    return float(found.group(1))
