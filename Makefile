@@ -4,7 +4,7 @@ VENV := .venv
 IN := $(VENV)/bin
 FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
-.PHONY: demo test conform conformance stress e2e bench bench-door bench-vpn soak lint docs clean
+.PHONY: demo test conform conformance stress e2e bench bench-door bench-vpn bench-box soak lint docs clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
@@ -33,6 +33,9 @@ bench-door: $(VENV)/ready  ## the SSH door beside plain sshuttle; as root, after
 
 bench-vpn: $(VENV)/ready  ## the VPN door beside OpenVPN with usual defaults, and easy-rsa; as root; writes docs/vpn-door.md
 	$(IN)/python -m benchmarks.vpn --write docs/vpn-door.md
+
+bench-box: $(VENV)/ready  ## how soon a page opens, beside HAProxy's own resolver; as root, after .ci/install; writes docs/balancer.md
+	$(IN)/python -m benchmarks.box --write docs/balancer.md
 
 soak: $(VENV)/ready  ## ten minutes at 70 % of what it can do, with new names all the time
 	$(IN)/python -m benchmarks.soak

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from panteras_dns.box.catalogue import Services
 from panteras_dns.box.haproxy import Gone, HAProxy, Invalid, verify
+from panteras_dns.box.knock import listening
 from panteras_dns.box.layout import LONGEST_DRAIN, BadTemplate, Layout, map_text
 from panteras_dns.box.site import Backend, Names, Site, site
 from panteras_dns.box.steps import Running, route_steps, steps
@@ -126,6 +127,8 @@ class Balancer:
 
     async def _instances(self, wanted: Site, running: Running) -> None:
         todo = steps(wanted, running)
+        if todo.arriving:
+            todo = steps(wanted, running, await listening(self._reactor, todo.arriving))
         now = self._reactor.seconds()
         for path in todo.leaving:
             self._leaving.setdefault(path, now + LONGEST_DRAIN)

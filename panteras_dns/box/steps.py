@@ -3,7 +3,7 @@
 HAProxy itself is asked what it has, not our memory: it may have been reloaded, restarted or changed by hand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from panteras_dns.box.site import Server, Site
@@ -36,18 +36,26 @@ Running = Mapping[str, Mapping[str, Shown]]  # by backend, by server
 @dataclass(frozen=True, slots=True)
 class Steps:
     commands: list[str] = field(default_factory=list)
+    arriving: dict[str, Server] = field(default_factory=dict)  # by BACKEND/SERVER
     leaving: list[str] = field(default_factory=list)  # BACKEND/SERVER, drained by these commands: to be deleted later
     missing: list[str] = field(default_factory=list)  # backends that only a reload makes
 
 
-def steps(wanted: Site, running: Running) -> Steps:
+def steps(wanted: Site, running: Running, listening: Collection[str] = ()) -> Steps:
+    """*listening*: those that arrive, as BACKEND/SERVER, and are known to accept connections."""
     made = Steps()
     for name, backend in wanted.backends.items():
         if name not in running:
             made.missing.append(name)
             continue
         for server in backend.servers.values():
-            made.commands.extend(_arrive(name, server, running[name].get(server.name)))
+            path = f"{name}/{server.name}"
+            shown = running[name].get(server.name)
+            if shown is None:
+                made.arriving[path] = server
+                made.commands.extend(_arrive(path, server, path in listening))
+            else:
+                made.commands.extend(_adjust(path, server, shown))
     for name, servers in running.items():
         kept = wanted.backends[name].servers if name in wanted.backends else {}
         for known, shown in servers.items():
@@ -58,18 +66,20 @@ def steps(wanted: Site, running: Running) -> Steps:
     return made
 
 
-def _arrive(backend: str, server: Server, shown: Shown | None) -> list[str]:
-    path = f"{backend}/{server.name}"
-    if shown is None:
-        # Down until its first check has passed: who is registered may not listen yet. It is up for a moment when it is
-        # enabled, so it has its weight only after that.
-        return [
-            f"add server {path} {server.place} weight 0 {CHECK}",
-            f"enable health {path}",
-            f"enable server {path}",
-            f"set server {path} health down",
-            f"set server {path} weight {server.weight}",
-        ]
+def _arrive(path: str, server: Server, listens: bool) -> list[str]:
+    """Who does not listen yet is down until its first check has passed. A server is up for a moment when it is enabled,
+    so it has its weight only after that."""
+    late = [] if listens else [f"set server {path} health down"]
+    return [
+        f"add server {path} {server.place} weight 0 {CHECK}",
+        f"enable health {path}",
+        f"enable server {path}",
+        *late,
+        f"set server {path} weight {server.weight}",
+    ]
+
+
+def _adjust(path: str, server: Server, shown: Shown) -> list[str]:
     found = []
     if shown.weight != server.weight:
         found.append(f"set server {path} weight {server.weight}")

@@ -28,8 +28,16 @@ def test_a_new_instance_has_its_weight_only_once_it_waits_for_its_first_check() 
             "enable server web.service/i-b",
             "set server web.service/i-b health down",
             "set server web.service/i-b weight 7",
-        ]
+        ],
+        arriving={"web.service/i-b": B},
     )
+
+
+def test_a_new_instance_that_listens_already_waits_for_no_check() -> None:
+    commands = steps(a_site(B), {"web.service": {}}, {"web.service/i-b"}).commands
+
+    assert commands[-2:] == ["enable server web.service/i-b", "set server web.service/i-b weight 7"]
+    assert "set server web.service/i-b health down" not in commands
 
 
 def test_what_is_as_it_should_be_is_left_alone() -> None:
