@@ -124,7 +124,13 @@ def _together(found: dict[str, Any], source: str) -> list[str]:
         errors.append(f"{source}: servers: a stand-alone box is the only one; expected 1")
     if role == "master" and found["servers"] % 2 == 0:
         errors.append(f"{source}: servers: {found['servers']}: expected an odd number, so that a majority is left")
-    found.setdefault("node", socket.gethostname().partition(".")[0].lower())
+    if "node" not in found:
+        own = socket.gethostname().partition(".")[0].lower()
+        if not _NAME.fullmatch(own):
+            errors.append(
+                f"{source}: node: this host's name, {own!r}, can be none in Consul; expected one here: a-z, 0-9 and -"
+            )
+        found["node"] = own
     found.setdefault("sample", role == "stand-alone")
     return errors
 

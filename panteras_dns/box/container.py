@@ -144,7 +144,7 @@ def _id(container: Inspected, port: _Port, asked: str, host: str, told: list[str
         told.append(
             f"SERVICE_ID: left out: expected at most {_LONGEST_ID} printable characters, not beginning with {host}:"
         )
-    return f"{host}:{name(container)}:{port.number}{':udp' if port.protocol == 'udp' else ''}"
+    return f"{host}:{name(container)}:{port.number}{'' if port.protocol == 'tcp' else f':{port.protocol}'}"
 
 
 def _image_name(container: Inspected) -> str:
@@ -162,7 +162,7 @@ def _tags(text: str, always: tuple[str, ...], protocol: str) -> list[str]:
 def _ports(container: Inspected, rules: Rules, owner: Inspected | None) -> Iterator[_Port]:
     """Every port that can be reached, and where."""
     network = (owner or container).get("NetworkSettings") or {}
-    if (container.get("HostConfig") or {}).get("NetworkMode") == "host":
+    if ((owner or container).get("HostConfig") or {}).get("NetworkMode") == "host":
         for key in (container.get("Config") or {}).get("ExposedPorts") or {}:
             number, protocol = _split(key)
             yield _Port(number, protocol, rules.ip or rules.node, number)

@@ -21,6 +21,7 @@ _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([
 _PATH = re.compile(r"/[A-Za-z0-9._~%+=:@/-]*")  # no `;` and no quotes: they end a command of HAProxy's socket
 _STRIP = re.compile(r"/[A-Za-z0-9._~/-]*")  # it becomes a regular expression
 _MOST_TAGS = 20  # of one service that become names
+_MOST_ROUTES = 100  # of one instance
 _LONGEST_ROUTE = 512
 
 
@@ -100,10 +101,11 @@ class _Making:
         ]:
             self._name(f"{tag}.{name}", name, [one for one in instances if tag in map(str.lower, one.tags)], instances)
         for one in instances:
-            for tag in one.tags:
-                for prefix in _HOST_TAGS:
-                    if tag.startswith(prefix):
-                        self._tag(tag.removeprefix(prefix), one)
+            tags = list(_host_tags(one))
+            if len(tags) > _MOST_ROUTES:
+                self._warnings.append(f"{one.id}: {len(tags)} tags with names: those after {_MOST_ROUTES} are left out")
+            for tag in tags[:_MOST_ROUTES]:
+                self._tag(tag.partition("-")[2], one)
 
     def _name(self, label: str, service: str, some: list[Instance], every: list[Instance] | None = None) -> None:
         """Routes for *label*; a backend of its own only where it is not all the instances of the service."""

@@ -139,6 +139,16 @@ def test_what_is_no_toml_is_told_with_its_file(text) -> None:
         box(text, "box.toml", {})
 
 
+@pytest.mark.parametrize(("own", "node"), [("Box-7.example.com", "box-7"), ("box_7", ""), ("-", "")])
+def test_a_node_without_a_name_has_the_host_s_where_consul_can_have_it(monkeypatch, own, node) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: own)
+    if node:
+        assert made('ip = "10.0.0.5"\n').node == node
+    else:
+        with pytest.raises(BadBox, match=r"node: this host's name, '.+', can be none in Consul"):
+            made('ip = "10.0.0.5"\n')
+
+
 def test_the_environment_goes_before_the_file() -> None:
     found = made(HERE + 'dc = "east"', IP="10.0.0.9", DC="west", NODE="", LISTEN_IP="10.0.0.8", HOME="/root", ip="x")
 

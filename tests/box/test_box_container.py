@@ -126,6 +126,7 @@ def test_the_host_adds_its_own_tags_and_a_port_of_udp_is_marked() -> None:
     [
         ([], [80], ["box1:web1:80"]),
         ([], ["80/tcp", "80/udp"], ["box1:web1:80", "box1:web1:80:udp"]),
+        ([], ["80/sctp", "80/tcp"], ["box1:web1:80:sctp", "box1:web1:80"]),
         (["SERVICE_ID=mine"], [80], ["mine"]),
         (["SERVICE_80_ID=mine"], [80, 443], ["mine", "box1:web1:443"]),
         (["SERVICE_ID=" + "x" * 255], [80], ["x" * 255]),
@@ -214,6 +215,13 @@ def test_in_the_network_of_another_container_its_address_is_told_inside() -> Non
     container = a_container(mode=f"container:{ID}", ports={})
 
     assert places(container, Rules("box1", "10.0.0.5", internal=True), owner) == [("web", "172.17.0.9", 8000)]
+
+
+def test_a_container_on_the_network_of_one_on_the_host_s_has_the_host_s_ports() -> None:
+    owner = a_container(name="pause", mode="host", ports={})
+    container = a_container(mode=f"container:{ID}", exposed=["8000/tcp"], ports={})
+
+    assert places(container, Rules("box1", "10.0.0.5"), owner) == [("web", "10.0.0.5", 8000)]
 
 
 @pytest.mark.parametrize("mode", ["bridge", "default", "host", "none", "my-net"])

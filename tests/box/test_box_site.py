@@ -154,6 +154,21 @@ def test_a_tag_opens_the_name_it_asks_for(tag, route) -> None:
     assert found.warnings == ()
 
 
+def test_of_very_many_tags_that_ask_for_names_the_first_hundred_open() -> None:
+    found = of(an_instance(tags=[f"urlprefix-/{number}" for number in range(150)]))
+
+    assert sum(route.startswith("*/") for route in found.routes) == 100
+    assert found.warnings == ("web-1: 150 tags with names: those after 100 are left out",)
+
+
+def test_of_two_ways_to_strip_one_path_the_first_counts_and_the_other_is_told() -> None:
+    ways = ["urlprefix-/api strip=/api", "urlprefix-/api"]
+    found = of(*(an_instance(tags=[tag], id=f"web-{number}") for number, tag in enumerate(ways)))
+
+    assert found.backends[found.routes["*/api"]].strip == ""
+    assert found.warnings == ("web-0: tag for '*/api': left out: that name is taken",)
+
+
 @pytest.mark.parametrize(("said", "strip"), [("/api", "/api"), ("/api/", "/api"), ("/", ""), ("", "")])
 def test_a_tag_may_strip_the_beginning_of_the_path(said, strip) -> None:
     found = of(an_instance(tags=[f"urlprefix-/api strip={said}"]))
