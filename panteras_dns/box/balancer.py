@@ -6,7 +6,7 @@ a restart or a kill is mended by the next look. The file always holds what runs:
 the last good state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from twisted.logger import Logger
 
 from panteras_dns.box.catalogue import Services
 from panteras_dns.box.haproxy import Gone, HAProxy, Invalid, verify
-from panteras_dns.box.knock import listening
 from panteras_dns.box.layout import LONGEST_DRAIN, BadTemplate, Layout, map_text
-from panteras_dns.box.site import Backend, Names, Site, site
+from panteras_dns.box.site import Backend, Names, Server, Site, site
 from panteras_dns.box.steps import Running, route_steps, steps
 from panteras_dns.box.tasks import Bell, Tasks
 from panteras_dns.box.told import Told
+from panteras_dns.knock import listening
 
 log = Logger()
 
@@ -30,6 +30,7 @@ LOOK = 2.0  # seconds between two looks at whether HAProxy is the one it was
 RELOADS_APART = 1.0
 DRAINING = 0.25  # between two looks at instances that leave
 GRACE = 15.0  # after Consul was away: an agent that comes back calls all checks critical until it has run them
+_PATIENCE = 0.05  # seconds; HAProxy's own checks find who is slower to accept
 _SAVE = 1.0  # seconds of quiet after which the file follows a change that needed no reload
 
 
@@ -128,7 +129,7 @@ class Balancer:
     async def _instances(self, wanted: Site, running: Running) -> None:
         todo = steps(wanted, running)
         if todo.arriving:
-            todo = steps(wanted, running, await listening(self._reactor, todo.arriving))
+            todo = steps(wanted, running, await self._listening(todo.arriving))
         now = self._reactor.seconds()
         for path in todo.leaving:
             self._leaving.setdefault(path, now + LONGEST_DRAIN)
@@ -141,6 +142,11 @@ class Balancer:
             for command in todo.commands:
                 if command.startswith("add ") or " state " in command:
                     log.info("{command}", command=command.partition(" weight ")[0])
+
+    async def _listening(self, arriving: Mapping[str, Server]) -> set[str]:
+        """Those who need not wait for HAProxy's first check."""
+        places = {path: (server.address, server.port) for path, server in arriving.items()}
+        return await listening(self._reactor, places, _PATIENCE)
 
     async def _routes(self, wanted: Site, before: Running) -> None:
         file = str(self._layout().routes)

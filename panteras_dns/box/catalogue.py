@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from panteras_dns.box.instance import Instance, instance
 from panteras_dns.box.tasks import Bell, Tasks, pause
 from panteras_dns.box.told import Told
 from panteras_dns.consul import Consul, Refused
+from panteras_dns.instance import Instance, instance
 from panteras_dns.rest import Unreachable
 
 log = Logger()

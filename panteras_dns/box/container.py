@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from panteras_dns.box.checks import PREFIX, check
-from panteras_dns.box.service import INTERNAL_PORT, Service, clean_meta, clean_tags, dns_label, suggestion
+from panteras_dns.box.service import Service, clean_meta, clean_tags, dns_label, suggestion
+from panteras_dns.instance import INTERNAL_PORT
 
 _OWN_KEYS = {"name", "tags", "id", "ignore"}
 _PORTS = re.compile(r"(\d+)/(tcp|udp|sctp)")

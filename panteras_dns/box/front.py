@@ -10,8 +10,8 @@ from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from panteras_dns.box.instance import Instance
 from panteras_dns.box.site import OWN, Names, Site
+from panteras_dns.instance import Instance
 
 _LONGEST_OUTPUT = 300
 _MOST_NAMESERVERS = 3  # that resolv.conf(5) takes

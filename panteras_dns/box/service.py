@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from panteras_dns.instance import INTERNAL_PORT
+
 OWNER = "registrator"  # the key in Meta whose value is the host that registered it
 DIGEST = "registrator-digest"  # what it was registered with: Consul does not tell the definition of a check
-INTERNAL_PORT = "container-port"
 
 # Consul refuses the whole registration for a pair that is not so (agent/structs ValidateMetadata).
 _MOST_PAIRS, _LONGEST_KEY, _LONGEST_VALUE = 64, 128, 512

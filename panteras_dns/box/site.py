@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from panteras_dns.box.instance import Instance
+from panteras_dns.instance import Instance
 
 HTTP_PORTS = (80, 3000, 5000, 8000, 8080, 8888)
 OWN = "panteras"  # the front page's own name: never a service's

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from panteras_dns.box.instance import Instance, instance
+from panteras_dns.instance import Instance, instance
 
 ID = "4c01db0b339c" + "0" * 52
 

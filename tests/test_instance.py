@@ -5,7 +5,7 @@ from cargo import TEXT, a_check, a_record, an_instance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panteras_dns.box.instance import Check, Instance, instance
+from panteras_dns.instance import Check, Instance, instance
 
 
 def test_a_record_is_an_instance_with_its_checks() -> None:

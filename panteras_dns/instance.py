@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from panteras_dns.box.service import INTERNAL_PORT
-
+INTERNAL_PORT = "container-port"  # in Meta, by the registrator
 _MOST_WEIGHT = 256  # HAProxy's
 _NUMBER = re.compile(r"[0-9]{1,5}")
 
