@@ -1,13 +1,18 @@
 """What commands take, as click's types: each says in one line what was expected."""
 
+import functools
 import ipaddress
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from panteras_dns.consul import DEFAULT as CONSUL
 from panteras_dns.endpoint import Endpoint, endpoint, http_api
 from panteras_dns.options import server
 
+_Command = Callable[..., Any]
 _Parameter = click.Parameter | None
 _Context = click.Context | None
 
@@ -69,3 +74,27 @@ class AddressType(click.ParamType[str]):
         if found.is_unspecified or found.is_multicast:
             self.fail(f"{value}: expected the address that others reach this host at", param, ctx)
         return str(found)
+
+
+def with_consul(command: _Command) -> _Command:
+    """Give *command* `consul` (a URL) and `token`, which is never an argument."""
+
+    @click.option("--consul", type=ApiType(), default=CONSUL, show_default=True, help="HTTP API of this host's agent")
+    @click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="file with Consul's ACL token")
+    @functools.wraps(command)
+    def wrapped(token_file: Path | None, **options: Any) -> Any:
+        return command(token=_token(token_file), **options)
+
+    return wrapped
+
+
+def _token(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as problem:
+        raise click.UsageError(f"--token-file: {file}: {getattr(problem, 'strerror', None) or 'not a token'}") from None
+    if not token or not token.isprintable():
+        raise click.UsageError(f"--token-file: {file}: expected one line with a token")
+    return token

@@ -17,10 +17,11 @@ from panteras_dns.options import ConfigError
 PROBLEM, USAGE, UNKNOWN = 1, 2, 3  # exit statuses beside 0
 
 
-_ELSEWHERE = {  # the doors hold secrets, the box holds Docker's socket: imported when they are called
+_ELSEWHERE = {  # the doors hold secrets, the box Docker's socket, explain asks around: imported when they are called
     "access": "panteras_dns.access.commands",
     "balancer": "panteras_dns.box.commands",
     "box": "panteras_dns.box.commands",
+    "explain": "panteras_dns.explain.commands",
     "registrator": "panteras_dns.box.commands",
 }
 
@@ -47,6 +48,7 @@ def main(context: click.Context) -> None:
     sudo panteras serve                      answer on port 53 of this host
     panteras serve --demo                    try it: no root, no Consul, no configuration
     panteras query python1.service.consul    ask it, and see who answered
+    panteras explain python1.service.consul  why a name does not work, and what helps
     sudo panteras access grant alice         let a person in from outside, through the SSH door
     sudo panteras registrator                containers of this host appear in Consul, and go with their end
     sudo panteras balancer                   every web service by its name, on port 80 of this host

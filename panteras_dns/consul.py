@@ -22,6 +22,10 @@ class Refused(Exception):
         super().__init__(f"{what}: {answer.status} {str(answer.value)[:200]}".rstrip())
 
 
+def _in(datacenter: str) -> str:
+    return f"?dc={segment(datacenter)}" if datacenter else ""
+
+
 class Consul:
     """The agent at *place* (`http://127.0.0.1:8500`, `unix:///…`), asked with *token* where it wants one."""
 
@@ -59,9 +63,30 @@ class Consul:
         """Set a TTL check to *status*: passing, warning or critical."""
         await self._put(f"/v1/agent/check/update/{segment(check)}", {"Status": status, "Output": output})
 
-    async def instances(self, service: str) -> list[Any]:
-        """The instances of a service with their node and checks, whatever these say; of this datacenter."""
-        return await self._get(f"/v1/health/service/{segment(service)}", within=10)  # type: ignore[no-any-return]
+    async def instances(self, service: str, datacenter: str = "") -> list[Any]:
+        """The instances of a service with their node and checks, whatever these say."""
+        path = f"/v1/health/service/{segment(service)}{_in(datacenter)}"
+        return await self._get(path, within=10)  # type: ignore[no-any-return]
+
+    async def leader(self) -> str:
+        """ADDR:PORT of who leads the servers of this datacenter; "" for nobody."""
+        return str(await self._get("/v1/status/leader") or "")
+
+    async def datacenters(self) -> list[str]:
+        """Those that are joined, the nearest first."""
+        return [str(one) for one in await self._get("/v1/catalog/datacenters")]
+
+    async def names(self, form: str, datacenter: str = "") -> tuple[dict[str, list[str]], bool]:
+        """All services (with their tags), nodes or prepared queries, and whether the token's rights hid some."""
+        path = {"node": "/v1/catalog/nodes", "query": "/v1/query"}.get(form, "/v1/catalog/services")
+        answer = await self._api.ask("GET", path + _in(datacenter), within=10)
+        if not answer.good:
+            raise Refused(f"{self.place}{path}", answer)
+        hidden = answer.headers.get("x-consul-results-filtered-by-acls") == "true"
+        if isinstance(answer.value, dict):
+            return {str(name): list(tags or ()) for name, tags in answer.value.items()}, hidden
+        key = "Node" if form == "node" else "Name"
+        return {str(one.get(key, "")): [] for one in answer.value or ()}, hidden
 
     async def watch(self, path: str, index: int) -> tuple[Any, int]:
         """The value at *path* once its index is past *index* (0: at once), or unchanged after WAIT; and its index.

@@ -17,6 +17,7 @@ class Check:
     name: str
     status: str
     output: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,7 @@ def instance(record: Mapping[str, Any]) -> Instance | None:
         node, service = record["Node"], record["Service"]
         if service.get("Kind"):
             return None
-        checks = tuple(
-            Check(str(one.get("Name", "")), str(one.get("Status", "")), str(one.get("Output", "")).strip())
-            for one in record.get("Checks") or []
-        )
+        checks = tuple(map(_check, record.get("Checks") or []))
         status = _worst(checks)
         return Instance(
             service=str(service["Service"]),
@@ -74,6 +72,13 @@ def instance(record: Mapping[str, Any]) -> Instance | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _check(told: Mapping[str, Any]) -> Check:
+    """Without output its notes: there an operator's maintenance has its reason."""
+    words = ("Name", "Status", "Output", "Notes", "CheckID")
+    name, status, output, notes, key = (str(told.get(word) or "").strip() for word in words)
+    return Check(name, status, output or notes, key)
 
 
 def _worst(checks: tuple[Check, ...]) -> str:

@@ -98,3 +98,11 @@ def test_examples_of_the_help_stand_on_lines_of_their_own():
 
     for command in everything(main):
         assert not re.search(r"\x08 *\S", command.help or ""), command.name
+
+
+def test_every_reason_has_its_part_in_the_manual():
+    told = set(re.findall(r"^### (PAN\d{3}): ", (ROOT / "docs" / "reasons.md").read_text(), re.MULTILINE))
+    sources = (ROOT / "panteras_dns" / "explain").glob("*.py")
+    said = {code for path in sources for code in re.findall(r"\bPAN\d{3}\b", path.read_text())}
+
+    assert told == said

@@ -141,3 +141,11 @@ def test_digits_of_other_scripts_are_no_numbers() -> None:
     one = an_instance(tags=["weight=²"], meta={"container-port": "²"})
 
     assert (one.weight, one.container_port) == (1, 0)
+
+
+def test_maintenance_has_its_reason_in_the_notes() -> None:
+    said = {"Name": "Service Maintenance Mode", "Status": "critical", "Output": "", "Notes": "upgrade"}
+
+    assert an_instance(checks=[{**said, "CheckID": "_service_maintenance:web-1"}]).checks == (
+        Check("Service Maintenance Mode", "critical", "upgrade", "_service_maintenance:web-1"),
+    )

@@ -18,13 +18,13 @@ from panteras_dns.box.daemon import run
 from panteras_dns.box.frontdoor import FrontDoor
 from panteras_dns.box.haproxy import HAProxy
 from panteras_dns.box.layout import BadTemplate, Layout
-from panteras_dns.box.once import Failed, now
 from panteras_dns.box.page import Page
 from panteras_dns.box.runner import Runner, Unusable, version
 from panteras_dns.box.site import HTTP_PORTS, Names, Site, site
 from panteras_dns.consul import Consul
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.interfaces import addresses
+from panteras_dns.once import Failed, now
 
 _ACCOUNT = "haproxy"
 _PRIVATE = [  # RFC 1918, 6598, 4193, and loopback; Python's is_private has the networks of examples, too

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from panteras_dns.arguments import AddressType, ApiType, EndpointType
+from panteras_dns.arguments import AddressType, ApiType, EndpointType, with_consul
 from panteras_dns.box import options as shared
 
 ROLES = ("stand-alone", "master", "worker")
@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)  # what can't be read is told
 @click.option(
     "--docker", type=ApiType(), default="unix:///var/run/docker.sock", show_default=True, help="the Docker engine"
 )
-@shared.with_consul
+@with_consul
 @shared.host
 @click.option("--ip", type=AddressType(), help="address of published ports  [default: that of the agent]")
 @click.option("--internal", is_flag=True, help="register the containers' own addresses and ports")
@@ -43,8 +43,8 @@ def registrator(reactor: Any, /, **options: Any) -> None:
 
     A container says SERVICE_NAME=web, SERVICE_TAGS=http,v2, SERVICE_80_CHECK_HTTP=/health in its environment or labels.
     """
-    from panteras_dns.box.once import Failed
     from panteras_dns.box.registering import Registering
+    from panteras_dns.once import Failed
 
     registering = Registering(reactor(), options)
     try:
@@ -62,7 +62,7 @@ def registrator(reactor: Any, /, **options: Any) -> None:
 
 
 @click.command()
-@shared.with_consul
+@with_consul
 @shared.host
 @click.option("--ip", type=AddressType(), help="address of the front page in Consul  [default: that of the agent]")
 @click.option(

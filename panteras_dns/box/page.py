@@ -22,6 +22,7 @@ from panteras_dns.box.site import OWN, Names, Site, site
 WAIT = 25.0  # seconds that a browser's question for news stays open
 MOST_WAITING = 500  # questions that stay open; beyond, the oldest is answered and asks again
 _STATIC = {b"/panteras.css": "text/css", b"/panteras.js": "text/javascript", b"/panteras.svg": "image/svg+xml"}
+OWN_PAGE = "Panteras-Page"  # who opens a page as a program knows whose it is
 _SHOWN = ("id", "node", "address", "port", "status")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -30,6 +31,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    OWN_PAGE: "1",
 }
 
 

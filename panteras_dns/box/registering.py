@@ -10,10 +10,10 @@ from panteras_dns.box.book import LESS, Book
 from panteras_dns.box.container import Rules, name, network_owner, services
 from panteras_dns.box.daemon import run
 from panteras_dns.box.engine import Engine
-from panteras_dns.box.once import now
 from panteras_dns.box.registrator import Registrator
 from panteras_dns.box.service import OWNER, Service, same
 from panteras_dns.consul import Consul
+from panteras_dns.once import now
 
 _RIGHT = {"registered", "without what Consul refuses"}
 

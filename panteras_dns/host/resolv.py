@@ -13,7 +13,7 @@ FILES = (
     Path("/run/systemd/resolve/resolv.conf"),
     Path("/run/NetworkManager/no-stub-resolv.conf"),
 )
-_STUBS = ("127.0.0.53", "127.0.0.54")
+STUBS = ("127.0.0.53", "127.0.0.54")
 
 
 def nameservers(text: str) -> list[str]:
@@ -38,7 +38,7 @@ def upstreams(own: Collection[str], files: Sequence[Path] = FILES) -> list[str]:
             found = nameservers(path.read_text(encoding="utf-8", errors="replace"))
         except OSError:
             continue
-        real = [address for address in found if address not in own and address not in _STUBS]
+        real = [address for address in found if address not in own and address not in STUBS]
         if real:
             return real
     return []

@@ -1,0 +1,42 @@
+"""`panteras explain`. The reactor comes from the command line's own module, once it is needed."""
+
+import sys
+from typing import Any
+
+import click
+
+from panteras_dns.arguments import EndpointType, with_consul
+
+
+@click.command()
+@click.argument("name")
+@click.option("--type", "kind", default="A", show_default=True, help="record type")
+@click.option("--server", type=EndpointType(53), help="DNS server to ask  [default: the one of this machine]")
+@with_consul
+@click.option("--domain", default="consul", show_default=True, help="Consul's domain")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
+@click.pass_obj
+def explain(reactor: Any, /, name: str, **options: Any) -> None:
+    """Why a name does not work: its whole way, hop by hop, and the reason, with what helps.
+
+    \b
+    panteras explain web.service.consul
+    panteras explain web.service.consul --type SRV --server 10.0.0.5
+    panteras explain python1.service.dc2.consul --json
+
+    Exit status: 0 it works, 1 it does not, 2 wrong usage, 3 nobody could be asked. Codes like PAN201 stay as they are;
+    each has its part in the manual (docs/reasons.md).
+    """
+    from panteras_dns.consul import Consul
+    from panteras_dns.explain.explain import Explainer, Question
+    from panteras_dns.once import now
+
+    loop = reactor()
+    explainer = Explainer(loop, Consul(loop, options["consul"], options["token"]))
+    question = Question(name, options["kind"], options["server"], options["domain"])
+    try:
+        found = now(loop, explainer.explain(question))
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+    click.echo(found.as_json() if options["as_json"] else found.as_text())
+    sys.exit(found.exit_status)

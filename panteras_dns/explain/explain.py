@@ -1,0 +1,205 @@
+"""Follows a name hop by hop: who is asked, what the gateway says, what Consul has, who opens the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.threads import deferToThread
+
+from panteras_dns.consul import Consul
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.explain.asked import Asked, asked, searched
+from panteras_dns.explain.catalogue import facts
+from panteras_dns.explain.explanation import FAIL, UNKNOWN, WARN, Explanation, Hop
+from panteras_dns.explain.page import Page
+from panteras_dns.explain.verdict import Facts, Verdict, missing
+from panteras_dns.host.resolv import FILES, STUBS, nameservers
+from panteras_dns.instance import Instance
+from panteras_dns.knock import listening
+from panteras_dns.query import Found, Unanswered, look_up
+
+PATIENCE = 3.0  # seconds for an answer
+_KNOCK = 1.0
+_MOST_SHOWN = 5
+_OWN = "localhost"  # answered by a gateway itself, which says so
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """*server*: whom to ask; None for whom this machine asks."""
+
+    name: str
+    type: str = "A"
+    server: Endpoint | None = None
+    domain: str = "consul"
+
+
+class Explainer:
+    """*files*: where this machine's own servers stand, as resolv.conf(5)."""
+
+    def __init__(self, reactor: Any, consul: Consul, files: Sequence[Path] = FILES) -> None:
+        self._reactor, self._consul, self._files = reactor, consul, files
+
+    async def explain(self, question: Question) -> Explanation:
+        """ValueError for what is no question."""
+        told = Explanation(question.name, question.type.upper())
+        server = question.server or self._own_server(told)
+        if server is None:
+            told.verdict = Verdict("PAN101", "this machine names no DNS server: /etc/resolv.conf has no nameserver")
+            return told
+        try:
+            found, ours = await self._gateway(question, server, told)
+        except Unanswered as problem:
+            told.hops.append(Hop("gateway", str(problem), FAIL))
+            told.verdict = Verdict("PAN101", str(problem), fix=("panteras doctor",))
+            return told
+        wanted = asked(question.name, question.domain)
+        if found.rcode == "REFUSED":
+            told.hops[-1] = replace(told.hops[-1], state=FAIL)
+            told.verdict = Verdict("PAN103", f"{found.asked} refuses: {found.reason or 'no reason is given'}")
+        elif wanted is None:
+            told.verdict = _elsewhere(question, found, server)
+        elif not ours and found.rcode != "NOERROR":
+            told.verdict = Verdict(
+                "PAN102", f"{server} is no gateway: nobody who knows Consul was asked", note="`--server` asks another"
+            )
+        else:
+            await self._consul_name(question, wanted, found, told)
+        return told
+
+    # -- hops
+
+    def _own_server(self, told: Explanation) -> Endpoint | None:
+        """Whom this machine asks: behind a stub of systemd-resolved, the first server that it asks in turn."""
+        lists = [nameservers(_read(file)) for file in self._files]
+        first = next((found for found in lists if found), [])
+        real = next((found for found in lists if found and found[0] not in STUBS), [])
+        if not real:
+            told.hops.append(Hop("this host", "resolv.conf names no server", FAIL))
+            return None
+        way = " -> ".join(dict.fromkeys(["resolv.conf", first[0], real[0]]))
+        others = f"and {', '.join(real[1:])}, which may be asked, too" if real[1:] else ""
+        told.hops.append(Hop("this host", f"{way} {others}".rstrip(), WARN if others else "ok"))
+        return Endpoint(real[0], 53)
+
+    async def _gateway(self, question: Question, server: Endpoint, told: Explanation) -> tuple[Found, bool]:
+        found: Found = await deferToThread(look_up, question.name, question.type, server, False, PATIENCE)
+        route = found.route
+        if not route:
+            own: Found = await deferToThread(look_up, _OWN, "A", server, False, PATIENCE)
+            ours = bool(own.route)
+        else:
+            ours = True
+        way = f"route {route}, {found.server}" if route else "is a gateway" if ours else "is no gateway of ours"
+        told.hops.append(Hop("gateway", f"{server} {way}", "ok" if ours else WARN, found.milliseconds))
+        return found, ours
+
+    async def _consul_name(self, question: Question, wanted: Asked, found: Found, told: Explanation) -> None:
+        source = found.server or "Consul"
+        if found.rcode not in ("NOERROR", "NXDOMAIN"):
+            told.hops.append(Hop("consul", found.reason or f"{source} {found.rcode}", FAIL))
+            told.hops.append(Hop("instances", "not checked: needs the hop before", UNKNOWN))
+            leaderless = "leader" in found.reason
+            told.verdict = (
+                Verdict("PAN302", "Consul has no leader", fix=("consul operator raft list-peers",))
+                if leaderless
+                else Verdict("PAN301", f"Consul does not answer: {found.reason or found.rcode}", fix=_START)
+            )
+            return
+        known = await facts(self._consul, wanted)
+        none = not found.records
+        told.hops.append(
+            Hop("consul", f"{source} {found.rcode}{', no record' if none else ''}", FAIL if none else "ok")
+        )
+        if none and found.rcode == "NOERROR" and not wanted.name:
+            told.verdict = Verdict("PAN209", f"{question.name} is a part of the tree, and has no record of its own")
+        elif none and found.rcode == "NOERROR":
+            told.verdict = Verdict("PAN209", f"{question.name} has no {question.type.upper()} record")
+        elif none:
+            told.verdict = missing(wanted, known)
+            told.hops.append(_instances(known, told.verdict))
+        else:
+            told.hops.append(_instances(known, Verdict("", "")))
+            told.verdict = Verdict("", f"{_addresses(found)} in {found.milliseconds:.1f} ms")
+            await self._beyond(question, known, told)
+
+    async def _beyond(self, question: Question, known: Facts, told: Explanation) -> None:
+        """The balancer, and the instances themselves."""
+        passing = [one for one in known.instances or () if one.usable][:_MOST_SHOWN]
+        tcp = {one.id: (one.address, one.port) for one in passing if "udp" not in one.tags}
+        if not tcp:
+            return
+        open_now = await listening(self._reactor, tcp, _KNOCK)
+        shut = [one for one in passing if one.id in tcp and one.id not in open_now]
+        told.hops.append(
+            Hop(
+                "connect",
+                f"{len(open_now)} of {len(tcp)} accept a connection from here",
+                WARN if shut else "ok",
+                details=tuple(f"{one.id} {one.place}  does not" for one in shut),
+            )
+        )
+        if shut:
+            told.verdict = Verdict(
+                "PAN403",
+                f"{shut[0].service} resolves, and {len(shut)} of {len(tcp)} instances do not accept connections",
+            )
+            return
+        await self._page(question, passing, told)
+
+    async def _page(self, question: Question, passing: Sequence[Instance], told: Explanation) -> None:
+        """Only where a balancer has registered itself, and for a service that wants to be in a browser."""
+        names, _ = await self._consul.names("service")
+        if "panteras" not in names or not any("http" in one.tags for one in passing):
+            return
+        gateways = await self._consul.instances("panteras")
+        place = next((str(one["Service"]["Address"] or one["Node"]["Address"]) for one in gateways), "")
+        page = await Page(self._reactor).open(place, question.name.rstrip("."))
+        told.hops.append(Hop("page", page.told, "ok" if page.good else FAIL, page.milliseconds))
+        if not page.good:
+            told.verdict = Verdict(page.code, f"{question.name} resolves, and has no page: {page.told}")
+
+
+_START = ("systemctl start consul", "journalctl -u consul -n 50")
+
+
+def _instances(known: Facts, verdict: Verdict) -> Hop:
+    if known.instances is None:
+        why = known.problem or ("not there" if known.catalogue is not None else "not checked")
+        return Hop("instances", why, UNKNOWN if not verdict.code else FAIL)
+    passing = [one for one in known.instances if one.usable]
+    where = f": {', '.join(sorted({one.node for one in passing})[:_MOST_SHOWN])}" if passing else ""
+    state = FAIL if verdict.code else "ok"
+    return Hop("instances", f"{len(passing)} of {len(known.instances)} passing{where}", state, details=verdict.details)
+
+
+def _elsewhere(question: Question, found: Found, server: Endpoint) -> Verdict:
+    """For names that are not Consul's."""
+    if found.rcode == "NOERROR" and found.records:
+        return Verdict("", f"{_addresses(found)} in {found.milliseconds:.1f} ms")
+    if found.rcode == "NOERROR":
+        return Verdict("PAN209", f"{question.name} has no {question.type.upper()} record")
+    suffix = searched(question.name, question.domain)
+    if found.rcode == "NXDOMAIN" and suffix:
+        meant = question.name.rstrip(".")[: -len(suffix) - 1]
+        return Verdict(
+            "PAN104", f"the search suffix {suffix} stands behind {meant}", fix=(f"panteras explain {meant}.",)
+        )
+    if found.rcode == "NXDOMAIN":
+        return Verdict("PAN312", f"{question.name} does not exist, says {found.server or server}")
+    return Verdict("PAN310", f"{found.rcode} from {server}: {found.reason or 'no reason is given'}")
+
+
+def _addresses(found: Found) -> str:
+    kinds = ("A", "AAAA", "SRV", "PTR", "TXT", "MX", "NS")
+    data = [line.split(None, 4)[4] for line in found.records if line.split()[3] in kinds]
+    more = f" and {len(data) - 8} more" if len(data) > 8 else ""
+    return ", ".join(data[:8]) + more if data else f"{len(found.records)} records"
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
