@@ -18,8 +18,8 @@ async def facts(consul: Consul, asked: Asked) -> Facts:
         if asked.datacenter and asked.datacenter not in found["datacenters"]:
             return Facts(**found)
         names, hidden = await consul.names(asked.form, asked.datacenter)
-        # Every datacenter has its servers in its catalogue, as the service `consul`: who is not shown even that may read
-        # nothing. Releases before 1.11 say it in no other way.
+        # Every datacenter has its servers in its catalogue, as the service `consul`: who is not shown even these may
+        # read nothing. Releases before 1.11 say it in no other way.
         found["hidden"] = hidden or (
             asked.form != "query" and not (names if asked.form == "node" else "consul" in names)
         )
