@@ -14,11 +14,21 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from panteras_dns import demo
-from panteras_dns.build import bounds, certificates, policy, probe_plan, repairers, reverse_routes, static_records
+from panteras_dns.build import (
+    bounds,
+    certificates,
+    consul_api,
+    policy,
+    probe_plan,
+    repairers,
+    reverse_routes,
+    static_records,
+)
 from panteras_dns.cache import Cache
 from panteras_dns.config import Config, RouteConfig
 from panteras_dns.cookies import Cookies
 from panteras_dns.endpoint import Endpoint
+from panteras_dns.explain.background import Background
 from panteras_dns.forwarder import Forwarder
 from panteras_dns.host import resolv
 from panteras_dns.host.interfaces import addresses, networks
@@ -29,6 +39,7 @@ from panteras_dns.names import text_name, wire_name
 from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
 from panteras_dns.policy import Policy
+from panteras_dns.reasons import Reasons
 from panteras_dns.records import Records, special_names
 from panteras_dns.remote import Encrypted, Remote
 from panteras_dns.routes import Route, Routes
@@ -81,6 +92,8 @@ class Service:
         self.exchange = Exchange(around)
         self.doors = Doors(around, options.shared, options.given)
         self._loops_guard = Loops(options.secret, self.exchange.leads_back)
+        self._reasons = Reasons()
+        self._background: Background | None = None
         self._world = _World()
         self._watcher = Watcher(reactor, self._look_around)
         duties = (self._sweep, self._look_around, self._look_for_loops)
@@ -132,9 +145,19 @@ class Service:
             config.dns.fence,
             config.dns.udp_size,
             self._loops_guard,
+            self._reasons,
         )
+        self._find_reasons(config)
         self.forwarder.load(tables, policy(config, networks))
         self.cache.size, self.cache.bounds = config.cache.size, bounds(config)
+
+    def _find_reasons(self, config: Config) -> None:
+        """Have somebody find out why names of Consul's fail, with the API that is configured now."""
+        if self._background is not None:
+            self._background.stop()
+        domains = [one for route in config.route if route.kind == "consul" for one in route.domains]
+        api = ("", "") if self._options.demo else consul_api(config)
+        self._background = Background(self._reactor, self._reasons, api, domains)
 
     def _route(self, route: RouteConfig) -> Route:
         consul = route.kind == "consul"
@@ -233,6 +256,8 @@ class Service:
             if loop.running:
                 loop.stop()
         self._watcher.close()
+        if self._background is not None:
+            self._background.stop()
         self.exchange.close()
         self._turns.close()
         then()

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from panteras_dns.consul import DEFAULT as CONSUL
-from panteras_dns.endpoint import Endpoint, endpoint, http_api
+from panteras_dns.endpoint import CONSUL_API, Endpoint, endpoint, http_api
 from panteras_dns.options import server
 
 _Command = Callable[..., Any]
@@ -79,7 +78,9 @@ class AddressType(click.ParamType[str]):
 def with_consul(command: _Command) -> _Command:
     """Give *command* `consul` (a URL) and `token`, which is never an argument."""
 
-    @click.option("--consul", type=ApiType(), default=CONSUL, show_default=True, help="HTTP API of this host's agent")
+    @click.option(
+        "--consul", type=ApiType(), default=CONSUL_API, show_default=True, help="HTTP API of this host's agent"
+    )
     @click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="file with Consul's ACL token")
     @functools.wraps(command)
     def wrapped(token_file: Path | None, **options: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from panteras_dns.answer import ask
 from panteras_dns.cache import Bounds
 from panteras_dns.config import Config, RouteConfig
+from panteras_dns.endpoint import Endpoint
 from panteras_dns.names import reverse_zones, wire_name
 from panteras_dns.options import ConfigError
 from panteras_dns.plan import Plan
@@ -41,6 +42,34 @@ def check_files(config: Config) -> None:
     static_records(config)
     for route in config.route:
         certificates(route)
+    _token(config.consul.token_file)
+
+
+def consul_api(config: Config) -> tuple[str, str]:
+    """Where Consul's HTTP API is, and the token for it; ("", "") where nobody wants to know."""
+    place = config.consul.api
+    if place == "off":
+        return "", ""
+    if place == "auto":
+        servers = [one for route in config.route if route.kind == "consul" for one in route.servers]
+        first = next((one for one in servers if isinstance(one, Endpoint)), None)
+        if first is None:
+            return "", ""
+        place = f"http://{Endpoint(first.host, 8500)}"
+    return place, _token(config.consul.token_file)
+
+
+def _token(path: str) -> str:
+    if not path:
+        return ""
+    try:
+        token = Path(path).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "not a token"
+        raise ConfigError([f"consul.token_file: {path}: {reason}"]) from None
+    if not token.isprintable() or not token:
+        raise ConfigError([f"consul.token_file: {path}: expected one line with a token"])
+    return token
 
 
 def certificates(route: RouteConfig) -> bytes:

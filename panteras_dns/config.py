@@ -128,6 +128,16 @@ class RecordConfig:
 
 
 @dataclass(frozen=True)
+class ConsulConfig:
+    """[consul]: the HTTP API, where reasons are found: why a name of Consul's does not exist."""
+
+    api: str = options.key(
+        options.api, 'Its URL; `"auto"`: port 8500 of the host that the first Consul route asks; `"off"`', "auto"
+    )
+    token_file: str = options.key(options.text, "File with the ACL token for it; empty: none", "")
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be configured."""
 
@@ -135,6 +145,7 @@ class Config:
     route: tuple[RouteConfig, ...] = ()
     cache: CacheConfig = CacheConfig()
     record: tuple[RecordConfig, ...] = ()
+    consul: ConsulConfig = ConsulConfig()
 
     def with_defaults(
         self, consul: tuple[Endpoint, ...] = (), upstream: tuple[Endpoint | Remote | str, ...] = ()
@@ -161,6 +172,7 @@ TABLES: dict[str, tuple[type, bool]] = {
     "route": (RouteConfig, True),
     "cache": (CacheConfig, False),
     "record": (RecordConfig, True),
+    "consul": (ConsulConfig, False),
 }
 
 

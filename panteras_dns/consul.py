@@ -7,9 +7,9 @@ Nothing is kept. Errors: `Unreachable` without an answer, `Refused` for an answe
 from collections.abc import Mapping
 from typing import Any
 
+from panteras_dns.endpoint import CONSUL_API
 from panteras_dns.rest import Answer, Api, Unreachable, segment
 
-DEFAULT = "http://127.0.0.1:8500"
 WAIT = 60  # seconds that a blocking query lasts when nothing changes
 _STAGGER = WAIT / 16  # Consul adds up to a sixteenth, so that not all clients come at once
 
@@ -29,7 +29,7 @@ def _in(datacenter: str) -> str:
 class Consul:
     """The agent at *place* (`http://127.0.0.1:8500`, `unix:///…`), asked with *token* where it wants one."""
 
-    def __init__(self, reactor: Any, place: str = DEFAULT, token: str = "") -> None:
+    def __init__(self, reactor: Any, place: str = CONSUL_API, token: str = "") -> None:
         self.place = place
         self._api = Api(reactor, place, {"X-Consul-Token": token} if token else {})
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+CONSUL_API = "http://127.0.0.1:8500"  # of the agent on this host
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

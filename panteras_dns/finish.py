@@ -10,10 +10,11 @@ from panteras_dns.answer import capped, dress, error
 from panteras_dns.cache import Entry
 from panteras_dns.plan import TELL, Plan, Tables
 from panteras_dns.routes import Route, Routes
-from panteras_dns.wire import AAAA, EDE, SERVFAIL, A, Malformed, Record, Reply, name_at, read_reply
+from panteras_dns.wire import AAAA, EDE, NXDOMAIN, SERVFAIL, A, Malformed, Record, Reply, name_at, read_reply
 
 # Extended errors (RFC 8914).
-_STALE, _CACHED_ERROR, _UNREACHABLE, _NETWORK = 3, 13, 22, 23
+_OTHER, _STALE, _CACHED_ERROR, _UNREACHABLE, _NETWORK = 0, 3, 13, 22, 23
+_LEADER = "leader"
 _LAST_SAID = struct.pack("!H", _STALE) + b"the servers do not answer; this is what they last said"
 
 
@@ -58,9 +59,13 @@ def finish(plan: Plan, reply: Reply, source: str, tables: Tables, route: Route |
     if repairer is None:
         return dress(query, reply, plan.limit, _options(plan, reply, source))
     if reply.rcode == SERVFAIL and not (reply.edns and reply.edns.option(EDE)):
-        return servfail(plan, f"{source} answered SERVFAIL: Consul may have no leader")
+        return servfail(plan, f"{source} answered SERVFAIL: Consul may have no {_LEADER}")
     share = query.type in (A, AAAA) and not repairer.switches.truncate
-    return dress(query, repairer.repair(query, reply), plan.limit, _options(plan, reply, source), share)
+    repaired = repairer.repair(query, reply)
+    options = _options(plan, reply, source)
+    if repaired.rcode == NXDOMAIN and (reason := tables.reasons.why(query.name)):
+        options = (*options, (EDE, struct.pack("!H", _OTHER) + reason.encode()))
+    return dress(query, repaired, plan.limit, options, share)
 
 
 def insured(plan: Plan, reply: Reply, tables: Tables) -> bytes:
@@ -88,7 +93,9 @@ def servfail(plan: Plan, reason: str) -> bytes:
     """The body of a SERVFAIL that says why."""
     assert plan.query is not None
     code = _NETWORK if "refused" in reason else _CACHED_ERROR if "a moment ago" in reason else _UNREACHABLE
-    return error(plan.query, SERVFAIL, (code, reason))
+    consul = plan.route is not None and plan.route.consul
+    number = ("PAN302" if _LEADER in reason else "PAN301") if consul else "PAN310"
+    return error(plan.query, SERVFAIL, (code, f"{number} {reason}"))
 
 
 def _options(plan: Plan, reply: Reply, source: str) -> tuple[tuple[int, bytes], ...]:

@@ -106,7 +106,7 @@ class Forwarder:
         if len(packet) < 12 or packet[2] & 0x80 or self.policy.tolerates(client, now):
             return
         try:
-            reason = (_PROHIBITED, "this client is not on the access list")
+            reason = (_PROHIBITED, "PAN103 this client is not on the access list")
             query = read_query(packet[2:])
             if query.edns is not None:  # no cookie for strangers
                 query = replace(query, edns=replace(query.edns, options=()))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, field, fields
 from typing import Any
 
-from panteras_dns.endpoint import Endpoint, endpoint
+from panteras_dns.endpoint import Endpoint, endpoint, http_api
 from panteras_dns.names import wire_name
 from panteras_dns.remote import Remote, remote
 
@@ -35,6 +35,13 @@ def server(value: Any) -> Endpoint | Remote | str:
     if value == RESOLV_CONF:
         return RESOLV_CONF
     return remote(value) if "://" in text(value) else endpoint(value)
+
+
+def api(value: Any) -> str:
+    """`http://127.0.0.1:8500`, `unix:///run/consul.sock`, `auto`, `off`."""
+    if text(value) not in ("auto", "off"):
+        http_api(value)
+    return str(value)
 
 
 def text(value: Any) -> str:

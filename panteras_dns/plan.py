@@ -11,6 +11,7 @@ from panteras_dns.answer import ask, bare_error, dress, error, truncated
 from panteras_dns.cache import cache_key
 from panteras_dns.insurance import Kept
 from panteras_dns.loops import Loops
+from panteras_dns.reasons import Reasons
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
@@ -123,6 +124,7 @@ class Tables:
     fence: bool = True
     udp_size: int = OUR_UDP
     loops: Loops = field(default_factory=lambda: Loops(b""))
+    reasons: Reasons = field(default_factory=Reasons)
 
 
 class Planner:
@@ -238,9 +240,9 @@ class Planner:
         tables = self.tables
         route = tables.routes.match(query.name)
         if route is None:
-            return Plan("unrouted", query, error(query, REFUSED, (_PROHIBITED, "no route for this name")))
+            return Plan("unrouted", query, error(query, REFUSED, (_PROHIBITED, "PAN103 no route for this name")))
         if not route.consul and tables.fence and tables.routes.fenced(query.name):
-            text = "a Consul name with a search suffix behind it: it does not leave this host"
+            text = "PAN104 a Consul name with a search suffix behind it: it does not leave this host"
             return Plan("fenced", query, error(query, NXDOMAIN, (_BLOCKED, text)))
         return self.along(query, route)
 

@@ -4,6 +4,7 @@ Knows nothing of what is asked. Every request has a time limit, every body a siz
 is `Unreachable`, and what was said instead of yes is in the `Answer`.
 """
 
+import codecs
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
 from panteras_dns.endpoint import http_api
+
+# Twisted looks it up with the first request; a server that began as root may not read this Python's files any more.
+codecs.lookup("charmap")
 
 LARGEST_BODY = 64 * 1024 * 1024  # a catalogue of 10,000 instances has about 15 MB
 LARGEST_LINE = 1024 * 1024

@@ -9,13 +9,14 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
 
 import click
 from twisted.logger import Logger
 
 from panteras_dns.app import Options, Service
-from panteras_dns.build import check_files
+from panteras_dns.build import check_files, consul_api
 from panteras_dns.config import Config
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host import process
@@ -43,6 +44,8 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     check_files(config)  # before a predecessor is disturbed
     sockets = Sockets.of(config)
     offered = offer(config.dns.handover) if config.dns.handover else None
+    if consul_api(config)[0]:
+        import_module("panteras_dns.explain.catalogue")  # while its files can be read; later than LISTEN_FDS
     process.drop(user)
     check_files(config)  # as who will read them from now on
     if options["file"] and not os.access(options["file"], os.R_OK):

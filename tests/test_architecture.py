@@ -29,6 +29,7 @@ PURE = [
     "upstream",
     "repair",
     "plan",
+    "reasons",
     "finish",
     "forwarder",
     "metrics",
@@ -86,7 +87,7 @@ MAY_IMPORT = {
     "records": {"answer", "names", "wire"},
     "repair": {"answer", "names", "routes", "wire"},
     "cache": {"answer", "wire"},
-    "plan": {"answer", "cache", "insurance", "loops", "records", "repair", "routes", "upstream", "wire"},
+    "plan": {"reasons", "answer", "cache", "insurance", "loops", "records", "repair", "routes", "upstream", "wire"},
     "finish": {"answer", "cache", "plan", "routes", "wire"},
     "forwarder": {
         "answer",
@@ -105,7 +106,20 @@ MAY_IMPORT = {
     "metrics": {"cache", "forwarder", "upstream"},
     "reference": {"config"},
     "demo": {"names", "records", "wire"},
-    "build": {"answer", "cache", "config", "names", "options", "plan", "policy", "records", "repair", "routes", "wire"},
+    "build": {
+        "endpoint",
+        "answer",
+        "cache",
+        "config",
+        "names",
+        "options",
+        "plan",
+        "policy",
+        "records",
+        "repair",
+        "routes",
+        "wire",
+    },
     "query": {"endpoint", "names", "plan", "wire"},
     "transport.turns": set(),
     "transport.ports": TRANSPORT_BASE | {"transport.turns"},
@@ -342,9 +356,10 @@ MAY_IMPORT = {
     },
     # The box: other processes, with Docker's socket and HAProxy in their hands. It knows Consul by its HTTP API alone.
     "rest": {"endpoint"},
-    "consul": {"rest"},
+    "consul": {"endpoint", "rest"},
     "once": {"consul", "rest"},
-    "arguments": {"consul", "endpoint", "options"},
+    "reasons": set(),
+    "arguments": {"endpoint", "options"},
     "box.service": {"instance"},
     "box.checks": set(),
     "box.container": {"box.checks", "box.service", "instance"},
@@ -431,6 +446,14 @@ MAY_IMPORT = {
         "knock",
         "query",
     },
+    "explain.background": {
+        "consul",
+        "explain.asked",
+        "explain.catalogue",
+        "explain.verdict",
+        "names",
+        "reasons",
+    },
     "explain.commands": {"arguments", "consul", "explain.explain", "once"},
     # Where everything meets.
     "app": None,
@@ -497,6 +520,14 @@ def test_who_answers_dns_can_not_reach_the_secrets_of_the_doors():
     assert not [name for name in loaded.split() if name.startswith(elsewhere)]
     outside = [name for name in MAY_IMPORT if name != "cli" and not name.startswith("access.")]
     assert not [name for name in outside if any("access" in found for found in imports(modules()[name]))]
+
+
+def test_starting_costs_no_web_and_leaves_the_sockets_of_systemd():
+    # Twisted's endpoints take LISTEN_FDS out of the environment when they are imported.
+    program = "import sys, panteras_dns.app, panteras_dns.serve, panteras_dns.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+    assert not {"twisted.internet.endpoints", "twisted.web", "twisted.web.client"} & set(loaded)
 
 
 def test_no_module_is_called_after_nothing():

@@ -145,7 +145,7 @@ def test_a_silent_consul_is_asked_twice_and_then_the_client_is_told():
     answer = world.time_out(world.consul[0])
 
     assert rcode_of(answer) == "SERVFAIL"
-    assert reason_in(answer) == (22, "127.0.0.1:8600 did not answer in time")
+    assert reason_in(answer) == (22, "PAN301 127.0.0.1:8600 did not answer in time")
 
 
 def test_consul_s_failure_is_not_remembered():

@@ -1,5 +1,6 @@
 """Follows a name hop by hop: who is asked, what the gateway says, what Consul has, who opens the page."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +58,7 @@ class Explainer:
         wanted = asked(question.name, question.domain)
         if found.rcode == "REFUSED":
             told.hops[-1] = replace(told.hops[-1], state=FAIL)
-            told.verdict = Verdict("PAN103", f"{found.asked} refuses: {found.reason or 'no reason is given'}")
+            told.verdict = Verdict("PAN103", f"{found.asked} refuses: {_reason(found)}")
         elif wanted is None:
             told.verdict = _elsewhere(question, found, server)
         elif not ours and found.rcode != "NOERROR":
@@ -98,13 +99,12 @@ class Explainer:
     async def _consul_name(self, question: Question, wanted: Asked, found: Found, told: Explanation) -> None:
         source = found.server or "Consul"
         if found.rcode not in ("NOERROR", "NXDOMAIN"):
-            told.hops.append(Hop("consul", found.reason or f"{source} {found.rcode}", FAIL))
+            told.hops.append(Hop("consul", _reason(found), FAIL))
             told.hops.append(Hop("instances", "not checked: needs the hop before", UNKNOWN))
-            leaderless = "leader" in found.reason
             told.verdict = (
-                Verdict("PAN302", "Consul has no leader", fix=("consul operator raft list-peers",))
-                if leaderless
-                else Verdict("PAN301", f"Consul does not answer: {found.reason or found.rcode}", fix=_START)
+                Verdict("PAN302", f"Consul has no leader: {_reason(found)}", fix=("consul operator raft list-peers",))
+                if found.reason.startswith("PAN302")
+                else Verdict("PAN301", f"Consul does not answer: {_reason(found)}", fix=_START)
             )
             return
         known = await facts(self._consul, wanted)
@@ -188,7 +188,12 @@ def _elsewhere(question: Question, found: Found, server: Endpoint) -> Verdict:
         )
     if found.rcode == "NXDOMAIN":
         return Verdict("PAN312", f"{question.name} does not exist, says {found.server or server}")
-    return Verdict("PAN310", f"{found.rcode} from {server}: {found.reason or 'no reason is given'}")
+    return Verdict("PAN310", f"{found.rcode} from {server}: {_reason(found)}")
+
+
+def _reason(found: Found) -> str:
+    """What the server said, without the code before it."""
+    return re.sub(r"^PAN\d{3} ", "", found.reason) or f"{found.rcode}, and no reason is given"
 
 
 def _addresses(found: Found) -> str:

@@ -241,6 +241,25 @@ def test_what_an_acl_hides(guarded: Namespace, scratch: Path) -> None:
     failed(guarded, "PAN210", seen, "web.service.consul", "--server", "127.0.0.1", "--token-file", str(token))
 
 
+def test_the_reason_goes_out_with_the_answer_and_into_the_log_once(
+    host: Namespace, gateway: Gateway, consul: Consul
+) -> None:
+    def reason() -> str:
+        told = host.run("dig", "@127.0.0.1", "wep.service.consul")
+        return "".join(re.findall(r"; EDE: 0 \(Other\): \((.*)\)", told))
+
+    missing = "PAN202 Consul has no service wep; did you mean web?"
+    failing = "PAN201 wep is registered, no instance passes"
+    consul.register("web", ONE)
+    eventually(lambda: reason() == missing, "the reason")
+    assert [reason() for _ in range(5)] == [missing] * 5
+    consul.register("wep", ONE, check=reached_by_tcp(ONE, 9))
+    eventually(lambda: reason() == failing, "the new reason", within=15)
+
+    log = gateway.errors + gateway.output
+    assert log.count(f"wep.service.consul: {missing}") == log.count(f"wep.service.consul: {failing}") == 1
+
+
 def test_json_has_the_same(here: Namespace, registered: None) -> None:
     told = explain(here, "pyton1.service.consul", "--json").json
 
