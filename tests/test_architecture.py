@@ -397,8 +397,11 @@ MAY_IMPORT = {
     "box.haproxy": {"box.steps"},
     "box.runner": {"box.haproxy"},
     "knock": set(),
+    "box.saved": {"box.haproxy", "box.layout", "box.site"},
     "box.balancer": {
         "box.catalogue",
+        "box.daemon",
+        "box.saved",
         "box.haproxy",
         "knock",
         "box.layout",

@@ -7,8 +7,6 @@ the last good state.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,10 +14,12 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from panteras_dns.box.catalogue import Services
-from panteras_dns.box.haproxy import Gone, HAProxy, Invalid, verify
-from panteras_dns.box.layout import LONGEST_DRAIN, BadTemplate, Layout, map_text
-from panteras_dns.box.site import Backend, Names, Server, Site, site
-from panteras_dns.box.steps import Running, route_steps, steps
+from panteras_dns.box.daemon import CannotStart
+from panteras_dns.box.haproxy import Gone, HAProxy, Invalid
+from panteras_dns.box.layout import BadTemplate, Layout
+from panteras_dns.box.saved import Saved
+from panteras_dns.box.site import Names, Server, Site, site
+from panteras_dns.box.steps import Running, as_it_runs, route_steps, steps, with_what_is_lost
 from panteras_dns.box.tasks import Bell, Tasks
 from panteras_dns.box.told import Told
 from panteras_dns.knock import listening
@@ -30,6 +30,8 @@ LOOK = 2.0  # seconds between two looks at whether HAProxy is the one it was
 RELOADS_APART = 1.0
 DRAINING = 0.25  # between two looks at instances that leave
 GRACE = 15.0  # after Consul was away: an agent that comes back calls all checks critical until it has run them
+_AFTER_FAILURE = 30  # times as long until the next try
+_LONG, _LONGEST_PAUSE = 60.0, 5.0  # seconds
 _PATIENCE = 0.05  # seconds; HAProxy's own checks find who is slower to accept
 _SAVE = 1.0  # seconds of quiet after which the file follows a change that needed no reload
 
@@ -43,59 +45,83 @@ class Balancer:
     ) -> None:
         self._reactor = reactor
         self._haproxy = haproxy
-        self._layout, self._names = layout, names
+        self._map, self._names = str(layout().routes), names
         self._told = Told(log)
+        self._saved = Saved(reactor, layout)
         self._site = Site({}, {})
         self._services: Services | None = None
         self._kept_until = 0.0
         self._pid = 0
-        self._written = ("", "")  # configuration and map as they were last put into their files
-        self._reloaded = -RELOADS_APART
+        self._next_reload = -RELOADS_APART
+        self._refused = False  # HAProxy would not take an instance while it runs
         self._save_at = 0.0
-        self._leaving: dict[str, float] = {}  # BACKEND/SERVER: when its time is over
+        self._leaving: dict[str, float] = {}  # BACKEND/SERVER: when it is told that it still has connections
+        self._everything = True
         self._bell = Bell()
         self._tasks = Tasks(reactor, log, "the balancer stopped working")
         self._begun: Deferred[str] = Deferred()
 
     def start(self) -> "Deferred[str]":
-        """Fires when HAProxy serves what Consul knows, or what it served last."""
+        """Fires when HAProxy serves what Consul knows; fails with `CannotStart`."""
         self._tasks.start(self._work(), self._look_now_and_then(), self._sweep())
         return self._begun
 
     def stop(self) -> None:
         self._tasks.stop()
 
+    @property
+    def failed(self) -> bool:
+        return self._tasks.failed
+
     def catalogue_changed(self, services: Services, was_away: bool) -> None:
         now = self._reactor.seconds()
         if was_away:
             self._kept_until = now + GRACE
-            self._reactor.callLater(GRACE + 0.1, self._bell.ring)
+            self._reactor.callLater(GRACE + 0.1, self._ring)
         self._services = services
-        self._bell.ring()
+        self._ring()
 
     # -- the queue
 
+    def _ring(self) -> None:
+        self._everything = True
+        self._bell.ring()
+
     async def _work(self) -> None:
-        await self._first()
+        try:
+            await self._saved.begin()
+        except (Invalid, BadTemplate) as problem:
+            self._begun.errback(CannotStart(str(problem)))
+            return
         while True:
             try:
-                await self._settle()
+                await self._next()
                 self._told.over("haproxy", "HAProxy is as it should be again")
             except Gone as problem:
                 self._told.trouble("haproxy", f"HAProxy does not answer: {problem}")
+                await self._mend()
                 await deferLater(self._reactor, 0.1)
-                self._bell.ring()
+                self._ring()
             except (Invalid, BadTemplate) as problem:
                 self._told.trouble("haproxy", f"the last good configuration stays: {problem}")
             await self._bell.wait()
 
-    async def _first(self) -> None:
-        """A file that HAProxy can start with, where there is none: no service yet, but the front page."""
-        layout = self._layout()
-        if layout.file.exists() and layout.routes.exists():
-            self._written = (layout.file.read_text(encoding="utf-8"), layout.routes.read_text(encoding="utf-8"))
-        else:
-            await self._write(self._site)
+    async def _next(self) -> None:
+        if not self._everything:
+            await self._delete_drained()
+            return
+        self._everything = False
+        try:
+            await self._settle()
+        except Gone:
+            self._everything = True
+            raise
+
+    async def _mend(self) -> None:
+        try:
+            await self._saved.mend()
+        except (Invalid, BadTemplate) as problem:
+            self._told.trouble("file", f"there is no configuration that HAProxy could start with: {problem}")
 
     async def _settle(self) -> None:
         """Make HAProxy what it should be."""
@@ -108,40 +134,44 @@ class Balancer:
             self._told.once(warning)
         running = await self._haproxy.servers()
         if self._reactor.seconds() < self._kept_until:
-            wanted = _with_what_is_lost(wanted, self._site)
+            before = self._site if self._site.backends else as_it_runs(running, await self._haproxy.map(self._map))
+            wanted = with_what_is_lost(wanted, before)
         await self._instances(wanted, running)
         await self._delete_drained()
-        text = self._layout().configuration(wanted)
-        if steps(wanted, running).missing or self._other_frame(text):
+        if steps(wanted, running).missing or self._refused or self._saved.is_outdated:
             await self._reload(wanted, pid)
         await self._routes(wanted, running)
         changed, self._site = self._site != wanted, wanted
         self._pid = await self._haproxy.pid()
+        await self._save(wanted, changed)
+        if not self._begun.called:
+            self._begun.callback(f"{len(wanted.backends)} backends, {len(wanted.routes)} names")
+
+    async def _save(self, wanted: Site, changed: bool) -> None:
+        """What needed no reload: for whoever starts HAProxy next."""
         now = self._reactor.seconds()
         if changed:
             self._save_at = now + _SAVE
-            self._reactor.callLater(_SAVE + 0.01, self._bell.ring)
-        elif now >= self._save_at and self._written != (text, map_text(wanted.routes)):
-            await self._write(wanted)  # needed no reload: for whoever starts HAProxy next
-        if not self._begun.called:
-            self._begun.callback(f"{len(wanted.backends)} backends, {len(wanted.routes)} names")
+            self._reactor.callLater(_SAVE + 0.01, self._ring)
+        elif now >= self._save_at and not self._saved.is_outdated and not self._saved.is_for(wanted):
+            await self._saved.write(wanted)
 
     async def _instances(self, wanted: Site, running: Running) -> None:
         todo = steps(wanted, running)
         if todo.arriving:
             todo = steps(wanted, running, await self._listening(todo.arriving))
-        now = self._reactor.seconds()
-        for path in todo.leaving:
-            self._leaving.setdefault(path, now + LONGEST_DRAIN)
+        for path in set(todo.leaving) - set(self._leaving):
+            self._leaving[path] = self._reactor.seconds() + _LONG
         for path in set(self._leaving) - set(todo.leaving):
             del self._leaving[path]
-        if todo.commands:
-            for line in await self._haproxy.do(todo.commands):
-                self._told.once(f"HAProxy: {line}")
-                self._reactor.callLater(DRAINING, self._bell.ring)
-            for command in todo.commands:
-                if command.startswith("add ") or " state " in command:
-                    log.info("{command}", command=command.partition(" weight ")[0])
+        if not todo.commands:
+            return
+        for line in await self._haproxy.do(todo.commands):
+            self._told.once(f"HAProxy: {line}")
+            self._refused = self._refused or bool(todo.arriving)
+        for command in todo.commands:
+            if command.startswith("add ") or " state " in command:
+                log.info("{command}", command=command.partition(" weight ")[0])
 
     async def _listening(self, arriving: Mapping[str, Server]) -> set[str]:
         """Those who need not wait for HAProxy's first check."""
@@ -149,48 +179,31 @@ class Balancer:
         return await listening(self._reactor, places, _PATIENCE)
 
     async def _routes(self, wanted: Site, before: Running) -> None:
-        file = str(self._layout().routes)
         running = await self._haproxy.servers() if set(wanted.backends) - set(before) else before
-        commands = route_steps(file, wanted.routes, await self._haproxy.map(file), running)
+        commands = route_steps(self._map, wanted.map, await self._haproxy.map(self._map), running)
         for line in await self._haproxy.do(commands):
             self._told.once(f"HAProxy: {line}")
 
     async def _reload(self, wanted: Site, pid: int) -> None:
-        wait = self._reloaded + RELOADS_APART - self._reactor.seconds()
-        if wait > 0:
-            await deferLater(self._reactor, wait)
-        layout, before = self._layout(), self._written
-        await self._write(wanted)
-        self._reloaded = self._reactor.seconds()
+        """Not now, if the last one was a moment ago: what needs none must not wait for it."""
+        now = self._reactor.seconds()
+        if now < self._next_reload:
+            self._reactor.callLater(self._next_reload - now + 0.01, self._ring)
+            return
+        await self._saved.write(wanted)
         try:
             await self._haproxy.reload(pid)
         except Invalid:
-            # Valid, and yet not taken, as with a port that another program has: a restart must find what worked.
-            _put(layout.file, before[0])
-            _put(layout.routes, before[1])
-            self._written = before
+            self._saved.take_back()
+            self._next_reload = now + RELOADS_APART * _AFTER_FAILURE
+            self._reactor.callLater(RELOADS_APART * _AFTER_FAILURE + 0.01, self._ring)
             raise
-        took = self._reactor.seconds() - self._reloaded
-        log.info("reloaded in {took:.0f} ms: {count} backends", took=took * 1000, count=len(wanted.backends))
+        self._next_reload = now + RELOADS_APART
+        self._refused = False
+        took = (self._reactor.seconds() - now) * 1000
+        log.info("reloaded in {took:.0f} ms: {count} backends", took=took, count=len(wanted.backends))
         # Servers that were drained are not in the file: the old worker finishes with them.
         self._leaving.clear()
-
-    async def _write(self, wanted: Site) -> None:
-        """The files, once HAProxy calls them valid."""
-        layout = self._layout()
-        text, routes = layout.configuration(wanted), map_text(wanted.routes)
-        draft, draft_map = layout.file.with_suffix(".new"), layout.routes.with_suffix(".new")
-        _put(draft_map, routes)
-        _put(draft, text.replace(str(layout.routes), str(draft_map)))
-        await verify(self._reactor, draft)
-        draft_map.replace(layout.routes)
-        _put(draft, text)
-        draft.replace(layout.file)
-        self._written = (text, routes)
-
-    def _other_frame(self, text: str) -> bool:
-        """Whether more than the instances changed: where it listens, or the template itself."""
-        return bool(self._written[0]) and _frame(self._written[0]) != _frame(text)
 
     # -- now and then
 
@@ -198,45 +211,30 @@ class Balancer:
         while True:
             await deferLater(self._reactor, LOOK)
             try:
-                if await self._haproxy.pid() == self._pid and not self._changed_frame():
+                if await self._haproxy.pid() == self._pid and not self._saved.is_outdated:
                     continue
             except (Gone, BadTemplate):
                 pass
-            self._bell.ring()
-
-    def _changed_frame(self) -> bool:
-        return self._other_frame(self._layout().configuration(self._site))
+            self._ring()
 
     async def _sweep(self) -> None:
+        """Who leaves with connections that stay is looked at less and less often."""
+        pause = DRAINING
         while True:
-            await deferLater(self._reactor, DRAINING)
+            before = set(self._leaving)
+            await deferLater(self._reactor, pause)
             if self._leaving:
                 self._bell.ring()
+            pause = min(pause * 2, _LONGEST_PAUSE) if before and before >= set(self._leaving) else DRAINING
 
     async def _delete_drained(self) -> None:
-        """Delete the servers that are drained, once nobody uses them or their time is over."""
+        """Delete the servers that are drained, once nobody uses them: HAProxy refuses while a connection is open."""
         if not self._leaving:
             return
         busy, now = await self._haproxy.busy(), self._reactor.seconds()
-        for path in [one for one, end in self._leaving.items() if not busy.get(one, 0) or now > end]:
-            # Refused while a connection is open to it: then the next look tries again.
-            if not await self._haproxy.do([f"set server {path} state maint", f"del server {path}"]):
+        for path, long in list(self._leaving.items()):
+            if busy.get(path, 0):
+                if now > long:
+                    self._told.once(f"{path} left, and has connections still")
+            elif not await self._haproxy.do([f"set server {path} state maint", f"del server {path}"]):
                 del self._leaving[path]
-
-
-def _with_what_is_lost(wanted: Site, before: Site) -> Site:
-    """*wanted*, and whatever of *before* is not in it."""
-    backends = dict(wanted.backends)
-    for name, backend in before.backends.items():
-        kept: Backend = backends.get(name, backend)
-        backends[name] = replace(kept, servers={**backend.servers, **kept.servers})
-    return replace(wanted, backends=backends, routes={**before.routes, **wanted.routes})
-
-
-def _frame(text: str) -> str:
-    """A configuration without its backends, which come and go."""
-    return text.partition("\nbackend ")[0]
-
-
-def _put(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

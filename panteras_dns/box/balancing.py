@@ -94,7 +94,9 @@ class Balancing:
     def part(self, page: Page) -> tuple[Catalogue, Balancer, "FrontDoor"]:
         haproxy = HAProxy(self._reactor, self._run)
         balancer = Balancer(self._reactor, haproxy, self.layout, self.names)
-        door = FrontDoor(self._reactor, self._consul, self._options["host"], self._options["ip"] or "", self.layout)
+        door = FrontDoor(
+            self._reactor, self._consul, self._options["host"], self._options["ip"] or "", self.layout, self.names
+        )
 
         def changed(services: Services, was_away: bool) -> None:
             self._datacenter = catalogue.datacenter
@@ -123,8 +125,13 @@ class _Part:
         self._catalogue, self._balancer, self._door = balancing.part(self._page)
         self._runner = None if balancing.attached else Runner(reactor, balancing.run_directory)
         self._socket = balancing.run_directory / "page.sock"
-        self._look = LoopingCall(lambda: self._page.tell(self._catalogue.problem))
+        self._look = LoopingCall(self._look_around)
         self._look.clock = reactor
+
+    def _look_around(self) -> None:
+        self._page.tell(self._catalogue.problem)
+        if self._catalogue.datacenter:
+            self._door.look()
 
     def start(self) -> "Deferred[str]":
         self._page.listen(self._socket)
@@ -134,6 +141,10 @@ class _Part:
         if self._runner is not None:
             self._runner.start()
         return begun
+
+    @property
+    def failed(self) -> bool:
+        return self._balancer.failed
 
     def stop(self) -> None:
         self._look.stop()

@@ -4,7 +4,7 @@ Whatever does not carry our mark is not ours: it is never changed and never remo
 among them the one that is an operator's maintenance.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +37,8 @@ class Book:
         if any(self._is_chosen(one.id) and one.id not in before for one in services):
             there = await self._consul.services()
             self._foreign = {key for key, other in there.items() if not self._is_ours(other)}
-        wanted = {one.id: one for one in services if self._may_write(one.id)}
+        others = {key for other, some in self._of.items() if other != container for key in some}
+        wanted = {one.id: one for one in services if self._may_write(one.id) and not self._is_taken(one, others)}
         for known in [one for one in before.values() if one.id not in wanted]:
             await self._remove(known.id, f"{known.name} at {known.address}:{known.port}")
             del before[known.id]
@@ -59,9 +60,13 @@ class Book:
         checks = await self._consul.checks()
         self._foreign = {key for key, one in known.items() if not self._is_ours(one)}
         self._reduced = {key: value for key, value in self._reduced.items() if key in known}
-        whole = {
-            container: {one.id: one for one in some if self._may_write(one.id)} for container, some in wanted.items()
-        }
+        whole: dict[str, dict[str, Service]] = {}
+        taken: set[str] = set()
+        # Who has an id keeps it: of two that want one the container that was first.
+        for container in sorted(wanted, key=lambda one: one not in self._of):
+            some = [one for one in wanted[container] if self._may_write(one.id) and not self._is_taken(one, taken)]
+            whole[container] = {one.id: one for one in some}
+            taken.update(whole[container])
         every = {key: one for some in whole.values() for key, one in some.items()}
         for key, one in known.items():
             if key not in self._foreign and key not in every:
@@ -127,6 +132,12 @@ class Book:
 
     def _is_ours(self, known: Mapping[str, Any]) -> bool:
         return (known.get("Meta") or {}).get(OWNER) == self._host
+
+    def _is_taken(self, one: Service, taken: Collection[str]) -> bool:
+        if one.id in taken:
+            self.complaints.append(f"{one.name}: SERVICE_ID {one.id!r}: another container has it: not registered")
+            return True
+        return False
 
     def _may_write(self, key: str) -> bool:
         """An id of our own form is adopted; one that a container chose must not be somebody else's."""

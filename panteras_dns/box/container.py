@@ -55,6 +55,9 @@ def services(container: Inspected, rules: Rules, owner: Inspected | None = None)
     """
     told: list[str] = []
     ports = sorted(_ports(container, rules, owner), key=lambda one: (one.number, one.protocol))
+    if _is_of_nomad(container):
+        tcp = {(one.number, one.published) for one in ports if one.protocol == "tcp"}
+        ports = [one for one in ports if one.protocol != "udp" or (one.number, one.published) not in tcp]
     found: dict[str, Service] = {}
     for port in ports:
         made = _service(container, port, len(ports) > 1, rules, told)
@@ -69,6 +72,11 @@ def network_owner(container: Inspected) -> str:
     """The id of the container whose network this one uses, or ""."""
     mode = str(container.get("HostConfig", {}).get("NetworkMode", ""))
     return mode.removeprefix("container:") if mode.startswith("container:") else ""
+
+
+def _is_of_nomad(container: Inspected) -> bool:
+    """Nomad publishes every port for TCP and for UDP (drivers/docker), whatever the job meant: the service is one."""
+    return any(line.startswith("NOMAD_ALLOC_ID=") for line in (container.get("Config") or {}).get("Env") or [])
 
 
 def name(container: Inspected) -> str:

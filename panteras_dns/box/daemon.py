@@ -11,8 +11,18 @@ from panteras_dns.host.journal import begin
 log = Logger()
 
 
+class CannotStart(Exception):
+    """Something that must be there is not; the text is the reason, in one line."""
+
+
 class Part(Protocol):
-    """What is run. `start()` fires with a line that says what is ready; `stop()` is the last that is called."""
+    """What is run. `start()` fires with a line that says what is ready; `stop()` is the last that is called.
+
+    `failed`: whether it ended for a bug.
+    """
+
+    @property
+    def failed(self) -> bool: ...
 
     def start(self) -> "Deferred[str]": ...
 
@@ -29,7 +39,10 @@ def run(reactor: Any, part: Part, log_format: str, log_level: str) -> int:
         log.info("ready: {line}", line=line)
 
     def failed(failure: Any) -> None:
-        log.failure("could not start", failure)
+        if failure.check(CannotStart):
+            log.error("could not start: {problem}", problem=failure.value)
+        else:
+            log.failure("could not start", failure)
         status[0] = 1
         reactor.stop()
 
@@ -40,4 +53,4 @@ def run(reactor: Any, part: Part, log_format: str, log_level: str) -> int:
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.callWhenRunning(lambda: part.start().addCallbacks(ready, failed))
     reactor.run()  # with its own handlers: SIGTERM and SIGINT stop it, SIGCHLD tells that a child ended
-    return status[0]
+    return 1 if part.failed else status[0]

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from panteras_dns.box.layout import Layout
-from panteras_dns.box.site import OWN
+from panteras_dns.box.site import OWN, Names
 from panteras_dns.box.told import Told
 from panteras_dns.consul import Consul, Refused
 from panteras_dns.rest import Unreachable
@@ -20,8 +20,17 @@ AGAIN = 20.0  # seconds between two looks at whether it is still there
 class FrontDoor:
     """`look()` may be called at any time: at most one look is under way, and one every AGAIN seconds."""
 
-    def __init__(self, reactor: Any, consul: Consul, host: str, ip: str, layout: Callable[[], Layout]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        consul: Consul,
+        host: str,
+        ip: str,
+        layout: Callable[[], Layout],
+        names: Callable[[], Names],
+    ) -> None:
         self._reactor = reactor
+        self._names = names
         self._consul = consul
         self._id, self._ip = f"{host}:{OWN}", ip
         self._layout = layout
@@ -55,7 +64,7 @@ class FrontDoor:
         check = {
             "Name": "front page",
             "HTTP": f"http://{place}/health",
-            "Header": {"Host": [OWN + ".service.consul"]},
+            "Header": {"Host": [f"{OWN}.{self._names().suffixes[0]}"]},
             "Interval": "5s",
             "Timeout": "2s",
             "Status": "passing",  # it is us who say so

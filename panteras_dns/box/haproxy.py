@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as Late  # not Python's own
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Protocol, connectionDone
@@ -22,7 +23,7 @@ from panteras_dns.box.steps import Shown
 PROGRAM = "haproxy"
 LEAST = (2, 6)  # servers are added at runtime without experimental-mode
 _LONGEST_COMMAND = 12_000  # characters of commands sent at once; HAProxy's buffer has 16,384
-_RELOAD = 10.0
+_RELOAD = 5.0
 
 
 class Gone(Exception):
@@ -112,7 +113,7 @@ class HAProxy:
         try:
             await connectProtocol(UNIXClientEndpoint(self._reactor, str(path), timeout=5), exchange)
             return await exchange.done.addTimeout(10, self._reactor)
-        except (ConnectError, OSError, TimeoutError) as problem:
+        except (ConnectError, OSError, Late) as problem:
             raise Gone(f"{path}: {problem}") from None
         finally:
             exchange.close()
@@ -161,7 +162,7 @@ async def verify(reactor: Any, file: Path) -> None:
     """`haproxy -c`; `Invalid` with the first line that tells what is wrong."""
     try:
         out, err, status = await getProcessOutputAndValue(
-            PROGRAM, ["-c", "-q", "-f", str(file)], dict(os.environ), "/", reactor
+            PROGRAM, ["-c", "-f", str(file)], dict(os.environ), "/", reactor
         )
     except Exception as problem:  # told as a failure of another kind for a signal
         raise Invalid(f"{PROGRAM} -c: {problem}") from None

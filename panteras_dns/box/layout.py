@@ -1,6 +1,7 @@
 """HAProxy's configuration as text: a Jinja2 template, ours or the user's own, filled with a site. Pure but for
 reading it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -8,10 +9,13 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError
 
-from panteras_dns.box.site import OWN, Site
+from panteras_dns.box.site import OWN, Backend, Server, Site
 from panteras_dns.box.steps import CHECK
 
-LONGEST_DRAIN = 60  # seconds that an instance which left, or a worker before a reload, may finish what it has
+# Seconds that a worker before a reload may finish what it has: as long as a tunnel may be silent. It costs memory only.
+LONGEST_WORKER = 3600
+FRAME = "# frame: "  # on the last line: a digest of all but services and instances
+_DUMMY = Site({"x": Backend("x", {"i-x": Server("i-x", "192.0.2.1", 80, 1)})}, {"x/": "x"})
 
 
 class BadTemplate(Exception):
@@ -36,7 +40,15 @@ class Layout:
     def routes(self) -> Path:
         return self.run / "routes.map"
 
+    @property
+    def frame(self) -> str:
+        """Another one when the file differs by more than services and instances."""
+        return hashlib.sha256(self._filled(_DUMMY).encode()).hexdigest()[:16]
+
     def configuration(self, site: Site) -> str:
+        return f"{self._filled(site)}{FRAME}{self.frame}\n"
+
+    def _filled(self, site: Site) -> str:
         environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
         environment.filters["pattern"] = _pattern
         where = str(self.template or "the template")
@@ -49,7 +61,7 @@ class Layout:
                 user=self.user,
                 own=OWN,
                 check=CHECK,
-                longest_drain=LONGEST_DRAIN,
+                longest_worker=LONGEST_WORKER,
                 backends=list(site.backends.values()),
                 site=site,
             )

@@ -112,6 +112,10 @@ class _Part:
             lambda count: f"{count} services of this host's containers are registered"
         )
 
+    @property
+    def failed(self) -> bool:
+        return self._registrator.failed
+
     def stop(self) -> None:
         self._registrator.stop()
 

@@ -57,6 +57,10 @@ class Registrator:
         self._tasks.start(self._work(), self._follow_engine(), self._follow_consul(), self._compare_now_and_then())
         return self._ready
 
+    @property
+    def failed(self) -> bool:
+        return self._tasks.failed
+
     def stop(self) -> None:
         self._tasks.stop()
         for timer in self._leaving.values():

@@ -53,8 +53,11 @@ class Runner(ProcessProtocol):
         self._stopping = False
 
     def start(self) -> None:
-        """Start it, unless one answers at the socket."""
-        if self._stopping or _answers(self._run / "master.sock"):
+        """Start it; while one that we did not start answers at the socket, be ready to."""
+        if self._stopping:
+            return
+        if _answers(self._run / "master.sock"):
+            self._reactor.callLater(_AGAIN, self.start)
             return
         if not (self._run / "haproxy.cfg").exists():  # written in a moment
             self._reactor.callLater(0.05, self.start)

@@ -21,7 +21,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re
 
 HEALTH = {"starting": "critical", "healthy": "passing", "unhealthy": "critical"}  # of Docker's HEALTHCHECK
 # A state that we set, not a sign of life: the instance must stay known while the registrator is away.
-_HEALTH_TTL = "1h"
+_HEALTH_TTL = "87600h"  # for ever: it is told when it changes, and the last word stays while nobody can tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,11 @@ class Site:
     backends: Mapping[str, Backend]
     routes: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    own: Mapping[str, str] = field(default_factory=dict, compare=False)  # to the front page, before paths of any host
+
+    @property
+    def map(self) -> Mapping[str, str]:
+        return {**self.routes, **self.own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,8 @@ class _Making:
                 continue
             self._backends[name] = Backend(name, _servers(instances), strip.rstrip("/"))
             self._routes[route] = name
-        return Site(self._backends, self._routes, tuple(dict.fromkeys(self._warnings)))
+        own = {f"{name}/": OWN for name in sorted(self._own)}
+        return Site(self._backends, self._routes, tuple(dict.fromkeys(self._warnings)), own)
 
 
 def _is_http(one: Instance, ports: tuple[int, ...]) -> bool:

@@ -4,9 +4,9 @@ HAProxy itself is asked what it has, not our memory: it may have been reloaded, 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from panteras_dns.box.site import Server, Site
+from panteras_dns.box.site import Backend, Server, Site
 
 # A connect, no request: finds out who does not listen yet, and hosts that are gone before Consul knows it.
 # Requests count as well (`observe`): nine of ten that end at once are out after two refused connections each.
@@ -99,3 +99,28 @@ def route_steps(file: str, wanted: Mapping[str, str], running: Mapping[str, str]
         elif running[key] != backend:
             found.append(f"set map {file} {key} {backend}")
     return found + [f"del map {file} {key}" for key in running if key not in wanted]
+
+
+def as_it_runs(running: Running, routes: Mapping[str, str]) -> Site:
+    """What HAProxy serves now, as a site; what it strips from paths is not told."""
+    backends = {
+        name: Backend(
+            name,
+            {
+                key: Server(key, one.address, one.port, one.weight)
+                for key, one in servers.items()
+                if key.startswith("i-") and one.serving
+            },
+        )
+        for name, servers in running.items()
+    }
+    return Site({name: backend for name, backend in backends.items() if backend.servers}, dict(routes))
+
+
+def with_what_is_lost(wanted: Site, before: Site) -> Site:
+    """*wanted*, and whatever of *before* is not in it."""
+    backends = dict(wanted.backends)
+    for name, backend in before.backends.items():
+        kept = backends.get(name, backend)
+        backends[name] = replace(kept, servers={**backend.servers, **kept.servers})
+    return replace(wanted, backends=backends, routes={**before.routes, **wanted.routes})

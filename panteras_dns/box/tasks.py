@@ -17,6 +17,7 @@ class Tasks:
     def __init__(self, reactor: Any, log: Logger, ending: str) -> None:
         self._reactor, self._log, self._ending = reactor, log, ending
         self._running: list[Deferred[Any]] = []
+        self.failed = False
 
     def start(self, *works: Coroutine[Any, Any, Any]) -> None:
         for work in works:
@@ -33,6 +34,7 @@ class Tasks:
         # Who stops cancels what is under way, and a connect then fails in words of its own.
         if self._running and not failure.check(CancelledError):
             self._log.failure(self._ending, failure)
+            self.failed = True
             self._reactor.stop()
 
 

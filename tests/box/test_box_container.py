@@ -217,6 +217,17 @@ def test_in_the_network_of_another_container_its_address_is_told_inside() -> Non
     assert places(container, Rules("box1", "10.0.0.5", internal=True), owner) == [("web", "172.17.0.9", 8000)]
 
 
+def test_a_port_that_nomad_published_both_ways_is_one() -> None:
+    ports = {
+        "8000/tcp": [{"HostIp": "10.0.0.5", "HostPort": "24001"}],
+        "8000/udp": [{"HostIp": "10.0.0.5", "HostPort": "24001"}],
+    }
+    both = a_container("SERVICE_NAME=python1", "NOMAD_ALLOC_ID=5f1c", ports=ports)
+
+    assert places(both) == [("python1", "10.0.0.5", 24001)]
+    assert len(places(a_container("SERVICE_NAME=python1", ports=ports))) == 2
+
+
 def test_a_container_on_the_network_of_one_on_the_host_s_has_the_host_s_ports() -> None:
     owner = a_container(name="pause", mode="host", ports={})
     container = a_container(mode=f"container:{ID}", exposed=["8000/tcp"], ports={})

@@ -1,6 +1,7 @@
 """HAProxy's configuration: ours or the user's own template, filled with nothing but what was checked."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ PAGE = f"    server page unix@{RUN}/page.sock backup"  # says why nobody is left
 
 
 def lines(found: Site = EMPTY, layout: Layout = LAYOUT) -> list[str]:
-    return layout.configuration(found).splitlines()
+    return layout.configuration(found).splitlines()[:-1]  # the last is the frame
 
 
 FRAME = [line for line in lines() if line]
@@ -98,7 +99,7 @@ def test_what_is_stripped_is_meant_letter_by_letter(strip, pattern) -> None:
 
 
 def test_a_configuration_ends_with_one_line_break() -> None:
-    text = LAYOUT.configuration(EMPTY)
+    text = LAYOUT.configuration(EMPTY).rpartition("# frame")[0]
 
     assert text == text.rstrip() + "\n"
 
@@ -115,9 +116,23 @@ def test_a_template_of_the_user_s_own_is_filled_with_the_same(tmp_path: Path) ->
     )
     found = Site({"a.b": Backend("a.b", {}, "/v1.2")}, {})
 
-    assert own(text, tmp_path).configuration(found) == (
+    assert own(text, tmp_path).configuration(found).rpartition("# frame: ")[0] == (
         f"{RUN} {RUN}/routes.map 10.0.0.5:80 0 haproxy panteras\na.b /v1[.]2\n"
     )
+
+
+def test_the_frame_is_another_with_the_template_and_the_places_and_the_same_for_all_services(tmp_path: Path) -> None:
+    def frame(layout: Layout, found: Site = EMPTY) -> str:
+        return layout.configuration(found).splitlines()[-1]
+
+    text = "{% for one in backends %}\nbackend {{ one.name }}\n    balance WAY\n{% endfor %}"
+    found = Site({"a": Backend("a", {})}, {"a/": "a"})
+
+    assert frame(LAYOUT).startswith("# frame: ")
+    assert frame(LAYOUT) == frame(LAYOUT, found)
+    assert frame(LAYOUT) != frame(replace(LAYOUT, listen=("10.0.0.6:80",)))
+    first, second = (frame(own(text.replace("WAY", way), tmp_path)) for way in ("roundrobin", "leastconn"))
+    assert first != second
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_check_gets_an_id_of_its_service() -> None:
 def test_a_healthcheck_is_a_check_that_begins_as_docker_has_it(word, status) -> None:
     assert but(health=word).state == status
     assert but(health=word).definition("box1")["Check"] == {
-        "CheckID": "service:box1:web1:80", "Name": "Docker's HEALTHCHECK", "TTL": "1h", "Status": status,
+        "CheckID": "service:box1:web1:80", "Name": "Docker's HEALTHCHECK", "TTL": "87600h", "Status": status,
     }  # fmt: skip
 
 

@@ -161,6 +161,13 @@ def test_of_very_many_tags_that_ask_for_names_the_first_hundred_open() -> None:
     assert found.warnings == ("web-1: 150 tags with names: those after 100 are left out",)
 
 
+def test_paths_of_any_host_are_not_the_front_page_s() -> None:
+    found = of(an_instance(tags=["urlprefix-/services.json"]))
+
+    assert found.map["*/services.json"] not in {"panteras", "web.service"}
+    assert {found.map[f"panteras.{end}/"] for end in NAMES.suffixes} == {"panteras"}
+
+
 def test_of_two_ways_to_strip_one_path_the_first_counts_and_the_other_is_told() -> None:
     ways = ["urlprefix-/api strip=/api", "urlprefix-/api"]
     found = of(*(an_instance(tags=[tag], id=f"web-{number}") for number, tag in enumerate(ways)))

@@ -31,10 +31,10 @@ def start(host: Namespace, consul: Consul, scratch: Path) -> Iterator[Callable[.
     """Start `panteras balancer`; at the end its log must be free of surprises."""
     started: list[Program] = []
 
-    def begin(*options: str) -> Program:
+    def begin(*options: str, ready: bool = True) -> Program:
         log = scratch / f"balancer-{time.monotonic_ns()}.log"
         words = ("balancer", "--run-dir", str(scratch / "balancer"), "--host", "box", "--ip", addresses.HOST)
-        started.append(Program(host, log, *words, *options))
+        started.append(Program(host, log, *words, *options, ready=ready))
         return started[-1]
 
     yield begin
@@ -242,10 +242,10 @@ def test_a_killed_haproxy_is_back_with_what_it_served_and_a_killed_balancer_cost
     assert told["failed"] == {} and told["done"] > 200
     assert Path(f"/proc/{master}").exists() and not again.children()
 
+    # It was taken over, and is looked after all the same.
     os.kill(master, signal.SIGTERM)  # ends with its workers, as if the machine's operator had done it
     eventually(lambda: not Path(f"/proc/{master}").exists() or page_fails(laptop), "it is gone")
-    again.stop()
-    start()
+    eventually(again.children, "another one")
     assert opens(laptop, addresses.HOST, NAME) and opens(laptop, addresses.HOST, "python2.service.consul")
 
 
@@ -254,6 +254,56 @@ def page_fails(laptop: Namespace) -> bool:
         return page(laptop, addresses.HOST, NAME)[0] != 200
     except AssertionError:
         return True
+
+
+def test_a_file_from_another_day_with_an_address_that_is_gone_is_mended(
+    laptop: Namespace, consul: Consul, web: None, start: Callable[..., Program], scratch: Path
+) -> None:
+    balancer = start()
+    opens(laptop, addresses.HOST, NAME)
+    time.sleep(2)  # the file follows
+    balancer.stop()
+    file = scratch / "balancer" / "haproxy.cfg"
+    bind = f"    bind {addresses.HOST}:80\n"
+    text = file.read_text()
+    assert bind in text and "server i-" in text
+    file.write_text(text.replace(bind, bind + bind.replace(addresses.HOST, "10.77.200.200")))
+    consul.freeze()
+    try:
+        balancer = start(ready=False)
+        opens(laptop, addresses.HOST, NAME)  # with what the file had, before Consul says anything
+    finally:
+        consul.thaw()
+    eventually(lambda: " ready: " in balancer.errors, "ready", within=20)
+    assert "10.77.200.200" not in file.read_text()
+
+
+def test_a_silent_haproxy_is_waited_for_and_told(
+    laptop: Namespace, consul: Consul, web: None, start: Callable[..., Program]
+) -> None:
+    balancer = start()
+    opens(laptop, addresses.HOST, NAME)
+    (master,) = balancer.children()
+    workers = [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: "HAProxy does not answer: " in balancer.errors, "told", within=20)
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    eventually(lambda: "HAProxy is as it should be again" in balancer.errors, "again", within=20)
+    assert opens(laptop, addresses.HOST, NAME)
+
+
+def test_a_template_that_haproxy_does_not_take_ends_the_start_in_one_line(host: Namespace, scratch: Path) -> None:
+    template = scratch / "odd.j2"
+    template.write_text("global\n    nonsense here\n")
+    words = panteras("balancer", "--run-dir", str(scratch / "odd"), "--host", "box", "--template", str(template))
+    done = subprocess.run([*host.prefix, *words], capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == 1
+    assert "could not start: " in done.stderr and "nonsense" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_haproxy_is_started_again_when_it_dies(

@@ -18,10 +18,12 @@ SAMPLE = Path(__file__).parents[3] / "examples/python/app.py"
 
 
 class Program(Process):
-    """A `panteras` program that says when it is ready; constructed, it is."""
+    """A `panteras` program that says when it is ready; constructed, it is, unless nobody waits for that."""
 
-    def __init__(self, host: Namespace, log: Path, *words: str) -> None:
+    def __init__(self, host: Namespace, log: Path, *words: str, ready: bool = True) -> None:
         super().__init__(panteras(*words), log, host)
+        if not ready:
+            return
         try:
             self.wait_until(lambda: " ready: " in self.errors, "ready", within=20)
         except BaseException:
