@@ -24,7 +24,10 @@ class Dns:
     """[dns]: where clients knock, and who may."""
 
     listen: tuple[Endpoint, ...] = options.key(
-        options.listen, 'Where clients knock; `"*"` is every address of the host', (Endpoint("*", 53),), many=True
+        options.listen,
+        'Where clients knock; `"*"` is every address of the host, `"private"` loopback and private ones',
+        (Endpoint("*", 53),),
+        many=True,
     )
     allow: tuple[str, ...] = options.key(
         options.network, 'Who may ask; `"local"` is loopback and directly attached networks', ("local",), many=True
@@ -242,5 +245,5 @@ def _of_servers(route: RouteConfig) -> Iterator[str]:
     for index, server in enumerate(route.servers):
         if route.kind == "consul" and isinstance(server, Remote):
             yield f"servers[{index}]: Consul agents speak plain DNS, found {str(server)!r}"
-        if isinstance(server, Endpoint) and (server.host == "*" or not server.port):
+        if isinstance(server, Endpoint) and (server.several or not server.port):
             yield f"servers[{index}]: expected one address and a port, found {str(server)!r}"

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+PRIVATE = "private"
 CONSUL_API = "http://127.0.0.1:8500"  # of the agent on this host
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where somebody listens. Host `*` means every address of this machine."""
+    """Where somebody listens. Host `*` means every address of this machine, `private` those that are private."""
 
     host: str
     port: int
@@ -24,12 +25,17 @@ class Endpoint:
         return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
     @property
+    def several(self) -> bool:
+        """Whether it stands for addresses that come and go."""
+        return self.host in ("*", PRIVATE)
+
+    @property
     def loopback(self) -> bool:
         return ipaddress.ip_address(self.host.split("%")[0]).is_loopback
 
 
 def endpoint(value: Any, port: int = 53) -> Endpoint:
-    """`10.0.0.1`, `10.0.0.1:53`, `[::1]:53`, `::1`, `*`, `*:53`."""
+    """`10.0.0.1`, `10.0.0.1:53`, `[::1]:53`, `::1`, `*`, `*:53`, `private`."""
     text = str(value).strip()
     host, number = text, str(port)
     if text.startswith("[") and "]" in text:
@@ -39,7 +45,7 @@ def endpoint(value: Any, port: int = 53) -> Endpoint:
         host, number = text.split(":")
     if not number.isdigit() or not 0 <= int(number) <= 65535:
         raise ValueError(f"not a port: {number!r}, expected 0 to 65535")
-    if host != "*":
+    if host not in ("*", PRIVATE):
         try:
             ipaddress.ip_address(host)
         except ValueError:

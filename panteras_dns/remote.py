@@ -64,7 +64,7 @@ def remote(text: str) -> Remote:
     place, slash, path = rest.partition("/")
     try:
         address = endpoint(place, _PORTS[scheme])
-        if address.host == "*":
+        if address.several:
             raise ValueError("expected one address, found '*'")
         if not address.port:
             raise ValueError("expected a port from 1 to 65535, found 0")

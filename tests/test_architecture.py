@@ -448,6 +448,7 @@ MAY_IMPORT = {
         "instance",
         "knock",
         "query",
+        "rest",
     },
     "explain.background": {
         "consul",

@@ -28,6 +28,8 @@ OTHERS = {
     "docker",
     "nomad",
     "openvpn",
+    "export",
+    "rm",
     "pip",
     "python",
     "python3",

@@ -21,7 +21,7 @@ job "panteras-dns" {
 
       config {
         image           = "${var.registry}panteras-dns:${var.release}"
-        args            = ["serve"]
+        args            = ["serve", "--listen", "private"]
         network_mode    = "host"
         readonly_rootfs = true
         cap_drop        = ["all"]

@@ -1,7 +1,6 @@
 """`panteras balancer`: the parts put together, to run or to print the configuration."""
 
 import fcntl
-import ipaddress
 import os
 import pwd
 import socket
@@ -22,15 +21,11 @@ from panteras_dns.box.page import Page
 from panteras_dns.box.runner import Runner, Unusable, version
 from panteras_dns.box.site import HTTP_PORTS, Names, Site, site
 from panteras_dns.consul import Consul
-from panteras_dns.endpoint import Endpoint
-from panteras_dns.host.interfaces import addresses
+from panteras_dns.endpoint import PRIVATE, Endpoint
+from panteras_dns.host.interfaces import private
 from panteras_dns.once import Failed, now
 
 _ACCOUNT = "haproxy"
-_PRIVATE = [  # RFC 1918, 6598, 4193, and loopback; Python's is_private has the networks of examples, too
-    ipaddress.ip_network(text)
-    for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7")
-]
 
 
 class Unable(Exception):
@@ -154,19 +149,17 @@ class _Part:
             self._runner.stop()
 
 
-def private() -> Sequence[str]:
-    """The addresses of this host that the world does not reach: what is opened on them is not exposed."""
-    own = [ipaddress.ip_address(text) for text in addresses() if "%" not in text]
-    return list(dict.fromkeys(str(one) for one in own if any(one in network for network in _PRIVATE)))
-
-
 def _places(asked: Sequence[Endpoint], port: int) -> tuple[str, ...]:
-    places = asked or [Endpoint(address, port) for address in private()]
-    return tuple(f"{kind}:{one.port}" if one.host == "*" else str(one) for one in places for kind in _kinds(one))
-
-
-def _kinds(one: Endpoint) -> Sequence[str]:
-    return ("0.0.0.0", "[::]") if one.host == "*" else ("",)  # noqa: S104  asked for with `*`
+    """As HAProxy has them; without a word those that are private."""
+    places: list[str] = []
+    for one in asked or [Endpoint(PRIVATE, port)]:
+        if one.host == PRIVATE:
+            places += [str(Endpoint(address, one.port)) for address in private()]
+        elif one.host == "*":
+            places += [f"0.0.0.0:{one.port}", f"[::]:{one.port}"]
+        else:
+            places.append(str(one))
+    return tuple(dict.fromkeys(places))
 
 
 def _exists(account: str) -> bool:

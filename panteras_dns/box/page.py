@@ -47,7 +47,7 @@ class Page(Resource):
         self._services: Services = {}
         self._site = Site({}, {})
         self._problem = "Consul was not asked yet"
-        self._version = 0
+        self._version = int(reactor.seconds() * 1000)  # of another run is another number
         self._waiting: deque[tuple[Request, Any]] = deque()
 
     def listen(self, socket: Path) -> None:

@@ -29,7 +29,7 @@ def explain(reactor: Any, /, name: str, **options: Any) -> None:
     """
     from panteras_dns.consul import Consul
     from panteras_dns.explain.explain import Explainer, Question
-    from panteras_dns.once import now
+    from panteras_dns.once import Failed, now
 
     loop = reactor()
     explainer = Explainer(loop, Consul(loop, options["consul"], options["token"]))
@@ -38,5 +38,8 @@ def explain(reactor: Any, /, name: str, **options: Any) -> None:
         found = now(loop, explainer.explain(question))
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
+    except Failed as problem:
+        click.echo(f"panteras: {problem}", err=True)
+        sys.exit(3)
     click.echo(found.as_json() if options["as_json"] else found.as_text())
     sys.exit(found.exit_status)

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.threads import deferToThread
 
-from panteras_dns.consul import Consul
+from panteras_dns.consul import Consul, Refused
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.asked import Asked, asked, searched
 from panteras_dns.explain.catalogue import facts
@@ -16,14 +16,16 @@ from panteras_dns.explain.explanation import FAIL, UNKNOWN, WARN, Explanation, H
 from panteras_dns.explain.page import Page
 from panteras_dns.explain.verdict import Facts, Verdict, missing
 from panteras_dns.host.resolv import FILES, STUBS, nameservers
-from panteras_dns.instance import Instance
+from panteras_dns.instance import Instance, instance
 from panteras_dns.knock import listening
 from panteras_dns.query import Found, Unanswered, look_up
+from panteras_dns.rest import Unreachable
 
 PATIENCE = 3.0  # seconds for an answer
 _KNOCK = 1.0
 _MOST_SHOWN = 5
-_OWN = "localhost"  # answered by a gateway itself, which says so
+_LOCALHOST = "localhost"  # answered by a gateway itself, which says so
+OWN = "panteras"  # the service of the balancers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,14 @@ class Explainer:
         server = question.server or self._own_server(told)
         if server is None:
             told.verdict = Verdict("PAN101", "this machine names no DNS server: /etc/resolv.conf has no nameserver")
+            told.checked = False
             return told
         try:
             found, ours = await self._gateway(question, server, told)
         except Unanswered as problem:
             told.hops.append(Hop("gateway", str(problem), FAIL))
-            told.verdict = Verdict("PAN101", str(problem), fix=("panteras doctor",))
+            told.verdict = Verdict("PAN101", str(problem), fix=("systemctl status panteras-dns",))
+            told.checked = False
             return told
         wanted = asked(question.name, question.domain)
         if found.rcode == "REFUSED":
@@ -88,7 +92,7 @@ class Explainer:
         found: Found = await deferToThread(look_up, question.name, question.type, server, False, PATIENCE)
         route = found.route
         if not route:
-            own: Found = await deferToThread(look_up, _OWN, "A", server, False, PATIENCE)
+            own: Found = await deferToThread(look_up, _LOCALHOST, "A", server, False, PATIENCE)
             ours = bool(own.route)
         else:
             ours = True
@@ -127,11 +131,11 @@ class Explainer:
     async def _beyond(self, question: Question, known: Facts, told: Explanation) -> None:
         """The balancer, and the instances themselves."""
         passing = [one for one in known.instances or () if one.usable][:_MOST_SHOWN]
-        tcp = {one.id: (one.address, one.port) for one in passing if "udp" not in one.tags}
+        tcp = {f"{one.node}/{one.id}": (one.address, one.port) for one in passing if "udp" not in one.tags}
         if not tcp:
             return
         open_now = await listening(self._reactor, tcp, _KNOCK)
-        shut = [one for one in passing if one.id in tcp and one.id not in open_now]
+        shut = [one for one in passing if f"{one.node}/{one.id}" in tcp.keys() - open_now]
         told.hops.append(
             Hop(
                 "connect",
@@ -150,12 +154,15 @@ class Explainer:
 
     async def _page(self, question: Question, passing: Sequence[Instance], told: Explanation) -> None:
         """Only where a balancer has registered itself, and for a service that wants to be in a browser."""
-        names, _ = await self._consul.names("service")
-        if "panteras" not in names or not any("http" in one.tags for one in passing):
+        if not any("http" in one.tags for one in passing):
             return
-        gateways = await self._consul.instances("panteras")
-        place = next((str(one["Service"]["Address"] or one["Node"]["Address"]) for one in gateways), "")
-        page = await Page(self._reactor).open(place, question.name.rstrip("."))
+        try:
+            gateways = [found for one in await self._consul.instances(OWN) if (found := instance(one)) and found.usable]
+        except (Unreachable, Refused):
+            return
+        if not gateways:
+            return
+        page = await Page(self._reactor).open(gateways[0].address, question.name.rstrip("."))
         told.hops.append(Hop("page", page.told, "ok" if page.good else FAIL, page.milliseconds))
         if not page.good:
             told.verdict = Verdict(page.code, f"{question.name} resolves, and has no page: {page.told}")

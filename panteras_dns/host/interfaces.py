@@ -17,9 +17,21 @@ _IPV4_ADDRESSES, _IPV6_ADDRESSES = 0x10, 0x100  # RTMGRP_IPV4_IFADDR, RTMGRP_IPV
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
+_PRIVATE = [  # RFC 1918, 6598, 4193, and loopback; Python's is_private has the networks of examples, too
+    ipaddress.ip_network(text)
+    for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7")
+]
+
+
 def addresses() -> list[str]:
     """Every IPv4 and IPv6 address of every interface, link-local ones with their `%interface`."""
     return [found.address for found in _found()]
+
+
+def private() -> list[str]:
+    """Those that the world does not reach: what listens on them is not exposed."""
+    own = [ipaddress.ip_address(text) for text in addresses() if "%" not in text]
+    return list(dict.fromkeys(str(one) for one in own if any(one in network for network in _PRIVATE)))
 
 
 def changes() -> socket.socket | None:

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from panteras_dns.endpoint import Endpoint
-from panteras_dns.host.interfaces import addresses, holder
+from panteras_dns.endpoint import PRIVATE, Endpoint
+from panteras_dns.host.interfaces import addresses, holder, private
 from panteras_dns.options import ConfigError
 
 _RECEIVE_BUFFER = 4 << 20  # bytes: a burst must fit while another turn of the reactor ends
@@ -44,10 +44,13 @@ class Pair:
 
 
 def expand(listen: Iterable[Endpoint]) -> dict[Endpoint, bool]:
-    """The endpoints to bind; True for those that were named, False for those that `*` brought."""
+    """The endpoints to bind; True for those that were named, False for those that a word brought."""
     wanted: dict[Endpoint, bool] = {}
     for endpoint in listen:
-        if endpoint.host in ("*", "0.0.0.0", "::"):  # noqa: S104  never the wildcard itself
+        if endpoint.host == PRIVATE:
+            for address in private():
+                wanted.setdefault(Endpoint(address, endpoint.port), False)
+        elif endpoint.host in ("*", "0.0.0.0", "::"):  # noqa: S104  never the wildcard itself
             own = [one for one in addresses() if endpoint.host == "*" or (":" in one) == (":" in endpoint.host)]
             for address in own:
                 wanted.setdefault(Endpoint(address, endpoint.port), False)

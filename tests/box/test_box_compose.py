@@ -262,7 +262,7 @@ def test_each_part_is_told_what_the_box_is() -> None:
         'listen = ["10.0.0.5:80", "[fd00::5]:80"]\nstatistics = ["127.0.0.1:81"]\n'
     )
 
-    assert command(found, "dns") == '[serve, --upstream, "10.0.0.1"]'
+    assert command(found, "dns") == '[serve, --listen, private, --upstream, "10.0.0.1"]'
     assert command(found, "registrator") == '[registrator, --ip, "10.0.0.5", --host, "box1"]'
     assert command(found, "balancer") == (
         '[balancer, --attach, --ip, "10.0.0.5", --host, "box1", --name, "a.example.com", '
@@ -271,7 +271,7 @@ def test_each_part_is_told_what_the_box_is() -> None:
 
 
 def test_what_is_not_said_is_not_told() -> None:
-    assert command(BOX, "dns") == "[serve]"
+    assert command(BOX, "dns") == "[serve, --listen, private]"
     assert command(BOX, "balancer") == '[balancer, --attach, --ip, "10.0.0.5", --host, "box1"]'
 
 

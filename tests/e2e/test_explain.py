@@ -133,7 +133,7 @@ def test_nobody_answers_and_nobody_is_a_gateway(host: Namespace, resolver: Resol
     silent = explain(host, "python1.service.consul", "--server", "127.0.0.1:9")
     stranger = explain(host, "python1.service.consul")
 
-    assert silent.last.startswith("FAIL PAN101 127.0.0.1:9 does not answer")
+    assert silent.last.startswith("FAIL PAN101 127.0.0.1:9 does not answer") and silent.status == 3
     assert stranger.last == f"FAIL PAN102 {addresses.RESOLVER}:53 is no gateway: nobody who knows Consul was asked"
 
 

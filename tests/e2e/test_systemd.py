@@ -10,7 +10,6 @@ import pytest
 from lab.consul import Consul
 from lab.docker import Docker
 from lab.manual import commands
-from lab.namespace import Namespace
 from lab.patience import eventually
 
 PAGE = "examples/systemd/README.md"
@@ -71,10 +70,10 @@ def machine(docker: Docker, consul: Consul, systemd_image: str) -> Iterator[Mach
     consul.forget_all()
 
 
-def test_the_units_of_the_readme(machine: Machine, docker: Docker, example_image: str, laptop: Namespace) -> None:
+def test_the_units_of_the_readme(machine: Machine, docker: Docker, consul: Consul, example_image: str) -> None:
     *_, enable = commands(PAGE, "Start")
-    run, dig, curl = commands(PAGE, "Expect")
-    *_, disable = commands(PAGE, "Remove")
+    _, run, dig, curl = commands(PAGE, "Expect")
+    remove = commands(PAGE, "Remove")
     machine.run(*shlex.split(enable))
     eventually(lambda: machine.attempt("systemctl", "is-active", *UNITS) == "active\n" * 4, "four active units")
 
@@ -93,8 +92,12 @@ def test_the_units_of_the_readme(machine: Machine, docker: Docker, example_image
     exposure = {unit: _exposure(machine.run("systemd-analyze", "security", "--no-pager", unit)) for unit in UNITS}
     assert all(points < 4.5 for points in exposure.values()), exposure
 
-    machine.run(*shlex.split(disable))
+    assert {one["Service"] for one in consul.known().values()} == {"python1", "python2", "panteras"}
+    for line in remove:
+        machine.run(*shlex.split(line))
     assert machine.attempt("systemctl", "is-active", *UNITS) == "inactive\n" * 4
+    assert {one["Service"] for one in consul.known().values()} == {"panteras"}
+    assert "panteras" not in machine.run("ls", "/etc/systemd/system", "/opt")
 
 
 def _exposure(told: str) -> float:

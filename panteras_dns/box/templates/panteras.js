@@ -4,10 +4,15 @@
   const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
   const state = document.getElementById("state");
   let version = document.body.dataset.version;
+  let said = state.textContent;
   for (;;) {
     try {
       const news = await (await fetch("/news?since=" + version)).json();
-      if (String(news.version) === version) continue;
+      state.textContent = said;
+      if (String(news.version) === version) {
+        await wait(1);
+        continue;
+      }
       const text = await (await fetch("/")).text();
       const fresh = new DOMParser().parseFromString(text, "text/html");
       const open = new Set([...document.querySelectorAll("details[open]")].map((one) => one.closest("section").querySelector("h2").textContent));
@@ -15,7 +20,7 @@
       for (const one of list.querySelectorAll("details"))
         if (open.has(one.closest("section").querySelector("h2").textContent)) one.open = true;
       document.getElementById("services").replaceWith(list);
-      state.textContent = fresh.getElementById("state").textContent;
+      said = state.textContent = fresh.getElementById("state").textContent;
       version = fresh.body.dataset.version;
     } catch {
       state.textContent = "no connection; trying again";
