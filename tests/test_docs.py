@@ -104,7 +104,7 @@ def test_examples_of_the_help_stand_on_lines_of_their_own():
 
 def test_every_reason_has_its_part_in_the_manual():
     told = set(re.findall(r"^### (PAN\d{3}): ", (ROOT / "docs" / "reasons.md").read_text(), re.MULTILINE))
-    sources = (ROOT / "panteras_dns" / "explain").glob("*.py")
+    sources = [path for part in ("explain", "doctor") for path in (ROOT / "panteras_dns" / part).glob("*.py")]
     said = {code for path in sources for code in re.findall(r"\bPAN\d{3}\b", path.read_text())}
 
     assert told == said

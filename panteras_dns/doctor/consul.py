@@ -1,0 +1,88 @@
+"""Consul's agent of this host: whether it answers, leads, tells its services, and does not ask us in turn. Pure."""
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panteras_dns.doctor.finding import WARNING, Finding
+
+OLDEST = (1, 8)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What its HTTP API says; *problem*: why it could not be asked."""
+
+    problem: str = ""
+    leader: str = ""
+    services: Mapping[str, Any] | None = None
+    itself: Mapping[str, Any] | None = None
+
+
+def agent(told: Agent, own: Collection[str]) -> Iterator[Finding]:
+    """*own*: the addresses of this host."""
+    if told.problem:
+        yield Finding("PAN520", "Consul's HTTP API does not answer", told.problem, ("systemctl start consul",), WARNING)
+        return
+    if not told.leader:
+        yield Finding("PAN302", "Consul has no leader", "nothing can be changed", ("consul operator raft list-peers",))
+    yield from _seen(told)
+    yield from _unsayable(told)
+    yield from _itself(told, own)
+
+
+def _seen(told: Agent) -> Iterator[Finding]:
+    if told.services is not None and "consul" not in told.services:
+        yield Finding(
+            "PAN204",
+            "Consul shows no service to this token",
+            "DNS is answered with the rights of the agent's default token: names are hidden there as well, perhaps",
+            level=WARNING,
+        )
+
+
+def _unsayable(told: Agent) -> Iterator[Finding]:
+    odd = sorted(name for name in told.services or () if not _LABEL.fullmatch(name))
+    if odd:
+        more = f" and {len(odd) - _MOST} more" if len(odd) > _MOST else ""
+        shown = ", ".join(repr(name)[:80] for name in odd[:_MOST])
+        yield Finding(
+            "PAN521", f"services that DNS can't say: {shown}{more}", "expected letters, digits and -", level=WARNING
+        )
+
+
+def _itself(told: Agent, own: Collection[str]) -> Iterator[Finding]:
+    config = (told.itself or {}).get("Config") or {}
+    version = re.match(r"(\d+)\.(\d+)", str(config.get("Version", "")))
+    if version and (int(version[1]), int(version[2])) < OLDEST:
+        expected = ".".join(map(str, OLDEST))
+        yield Finding(
+            "PAN522", f"Consul {config['Version']} is old", f"tested with {expected} and newer", level=WARNING
+        )
+    recursors = ((told.itself or {}).get("DebugConfig") or {}).get("DNSRecursors") or []
+    loops = [one for one in recursors if _host(one) in own or _is_loopback(_host(one))]
+    if loops:
+        yield Finding(
+            "PAN523",
+            f"Consul sends other names to {', '.join(loops)}, which is this host",
+            "the gateway asks Consul, and Consul asks the gateway: a loop",
+            ("grep -rn recursors /etc/consul.d",),
+        )
+
+
+def _host(recursor: str) -> str:
+    """`10.0.0.5:53`, `[::1]:53`, `10.0.0.5`."""
+    if recursor.startswith("["):
+        return recursor[1:].partition("]")[0]
+    return recursor.rpartition(":")[0] if recursor.count(":") == 1 else recursor
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,59 @@
+"""All checks, side by side: the whole takes as long as the slowest."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
+from twisted.internet.threads import deferToThread
+
+from panteras_dns.consul import Consul, Refused
+from panteras_dns.doctor import containers, machine, resolver
+from panteras_dns.doctor.consul import Agent, agent
+from panteras_dns.doctor.finding import Finding, Looked, Report
+from panteras_dns.doctor.host import Host
+from panteras_dns.rest import Unreachable
+
+Check = Callable[[Host], Iterable[Finding]]
+QUICK: dict[str, Check] = {
+    "port 53": resolver.port,
+    "names": resolver.names,
+}
+ALL: dict[str, Check] = {
+    **QUICK,
+    "this machine's resolver": resolver.resolv_conf,
+    "containers' resolver": containers.servers,
+    "firewall for containers": containers.firewall,
+    "clock": machine.clock,
+    "limits": machine.limits,
+    "certificates": machine.certificates,
+    "doors": machine.doors,
+}
+
+
+async def examine(host: Host, consul: Consul, quick: bool = False) -> Report:
+    """*quick*: only whether names are answered."""
+    checks = QUICK if quick else ALL
+    waiting: list[Deferred[Looked]] = [deferToThread(_look, name, check, host) for name, check in checks.items()]
+    if not quick:
+        waiting.append(ensureDeferred(_consul(host, consul)))
+    return Report(await gatherResults(waiting))
+
+
+def _look(name: str, check: Check, host: Host) -> Looked:
+    """What can't be looked at costs that check alone."""
+    try:
+        return Looked(name, tuple(check(host)))
+    except Exception as problem:
+        return Looked(name, unknown=f"{type(problem).__name__}: {problem}")
+
+
+async def _consul(host: Host, consul: Consul) -> Looked:
+    found: dict[str, Any] = {}
+    try:
+        found["leader"] = await consul.leader()
+        found["services"] = (await consul.names("service"))[0]
+        found["itself"] = await consul.whoami()
+    except (Unreachable, Refused) as problem:
+        if "leader" not in found:
+            found["problem"] = str(problem)
+    return Looked("Consul", tuple(agent(Agent(**found), host.addresses())))

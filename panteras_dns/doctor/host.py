@@ -1,0 +1,99 @@
+"""What this machine says of itself: files, commands, ports. Each look has an end; what can't be seen is None."""
+
+import json
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.host.interfaces import addresses, holder
+from panteras_dns.query import Found, Unanswered, look_up
+
+_PATIENCE = 2.0  # seconds for an answer
+_COMMAND, _LONG = 5.0, 20.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """*root*: where its files are, `/` but in tests."""
+
+    root: Path = Path("/")
+
+    def read(self, path: str) -> str | None:
+        try:
+            return (self.root / path.lstrip("/")).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
+    def target(self, path: str) -> str:
+        """Where a link leads; "" for none."""
+        found = self.root / path.lstrip("/")
+        return str(found.readlink()) if found.is_symlink() else ""
+
+    def json(self, path: str) -> Any:
+        text = self.read(path)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError:
+            return None
+
+    def command(self, *words: str) -> str | None:
+        """What a command says; None where it is not there or fails."""
+        program = shutil.which(words[0])
+        if program is None:
+            return None
+        try:
+            done = subprocess.run([program, *words[1:]], capture_output=True, text=True, timeout=_COMMAND, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout if done.returncode == 0 else None
+
+    def ending(self, state: str) -> list[dict[str, Any]]:
+        """What `panteras access status` tells of certificates that end soon; nothing where nobody was let in yet."""
+        if not (self.root / state.lstrip("/") / "index.db").exists():
+            return []
+        words = [sys.executable, "-m", "panteras_dns", "access", "status", "--json", "--state", state]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_LONG, check=False)
+        if done.returncode not in (0, 1):
+            raise RuntimeError((done.stderr.strip() or "no word of certificates").partition("\n")[0])
+        return list(json.loads(done.stdout))
+
+    def ask(self, server: Endpoint, name: str, kind: str = "A") -> Found | None:
+        try:
+            return look_up(name, kind, server, timeout=_PATIENCE)
+        except Unanswered:
+            return None
+
+    def is_gateway(self, server: Endpoint) -> bool:
+        """Whether a gateway of ours answers there: it says by which route it answers for `localhost`."""
+        found = self.ask(server, "localhost")
+        return found is not None and bool(found.route)
+
+    def addresses(self) -> list[str]:
+        return addresses()
+
+    def holder(self, address: str, port: int) -> str:
+        """Who listens at a UDP port; "" for nobody."""
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind((address, port))
+            except PermissionError:
+                return ""
+            except OSError:
+                return holder(address, port, socket.SOCK_DGRAM)
+        return ""
+
+    def accepts(self, address: str, port: int) -> bool:
+        try:
+            with socket.create_connection((address, port), _PATIENCE):
+                return True
+        except OSError:
+            return False
+
+    def file_limit(self) -> int:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,0 +1,77 @@
+"""The machine itself: its clock, its limits, what the kernel had to drop, certificates, doors."""
+
+import ctypes
+from collections.abc import Iterator
+
+from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding
+from panteras_dns.doctor.host import Host
+
+STATE = "/var/lib/panteras/access"
+FILES = 4096  # a few for each question under way, and a connection each
+BUFFER = 212_992  # bytes; the kernel's own default
+VERY_SOON = 7  # days
+_TIME_ERROR = 5  # adjtimex(2)
+_RMEM = "/proc/sys/net/core/rmem_max"
+_DOORS = (("door", 2222, "panteras-sshd"), ("vpn", 443, "panteras-openvpn"))
+
+
+def clock(_host: Host) -> Iterator[Finding]:
+    """Somebody keeps it right."""
+    if _adjtimex() == _TIME_ERROR:
+        yield Finding(
+            "PAN530",
+            "nobody keeps the clock right",
+            "certificates and cookies end by the clock, and logs are compared by it",
+            ("timedatectl set-ntp true",),
+            WARNING,
+        )
+
+
+def _adjtimex() -> int:
+    """The state of the clock as adjtimex(2) has it, read only; -1 where it does not say."""
+    try:
+        return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)))
+    except (AttributeError, OSError):
+        return -1
+
+
+def limits(host: Host) -> Iterator[Finding]:
+    """Files and buffers are enough."""
+    most = host.file_limit()
+    if 0 <= most < FILES:
+        yield Finding(
+            "PAN540", f"only {most} files may be open", f"expected {FILES} or more", (f"ulimit -Hn {FILES}",), WARNING
+        )
+    largest = (host.read(_RMEM) or "").strip()
+    if largest.isdigit() and int(largest) < BUFFER:
+        yield Finding(
+            "PAN541",
+            f"UDP sockets can't have more than {largest} bytes of buffer",
+            "a burst of questions is dropped by the kernel",
+            (f"sysctl -w net.core.rmem_max={BUFFER}",),
+            WARNING,
+        )
+
+
+def certificates(host: Host) -> Iterator[Finding]:
+    """Those of the doors and of the people who come in are good for a while."""
+    for one in host.ending(STATE):
+        when, days = str(one["not_after"])[:10], int(one["days"])
+        what = f"{one['what']} ends on {when}, in {days} days" if days >= 0 else f"{one['what']} ended on {when}"
+        level = PROBLEM if days < VERY_SOON else WARNING
+        yield Finding("PAN531", what, "from then on nobody connects with it", (str(one["renew"]),), level)
+
+
+def doors(host: Host) -> Iterator[Finding]:
+    """Each door that was set up is open."""
+    for folder, port, container in _DOORS:
+        if not (host.root / STATE.lstrip("/") / folder).is_dir():
+            continue
+        if not any(host.accepts(address, port) for address in host.addresses() if "%" not in address):
+            yield Finding(
+                "PAN532",
+                f"{container} does not answer at port {port}",
+                f"{STATE}/{folder} is there, so people are let in by it",
+                (f"docker start {container}",),
+                WARNING,
+            )

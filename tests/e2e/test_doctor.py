@@ -1,0 +1,154 @@
+"""`panteras doctor`: hosts that are broken on purpose, named, and healed by the commands that it prints."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import addresses
+from lab.consul import Consul
+from lab.docker import Docker
+from lab.gateway import Gateway
+from lab.gateway import command as panteras
+from lab.namespace import Namespace
+from lab.process import Process
+from lab.resolver import Resolver
+
+
+class Told:
+    def __init__(self, host: Namespace, *words: str) -> None:
+        command = [*host.prefix, *panteras("doctor", *words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        self.status, self.text = done.returncode, done.stdout
+
+    @property
+    def problems(self) -> list[str]:
+        return re.findall(r"^FAIL (PAN\d+)", self.text, re.MULTILINE)
+
+    @property
+    def warnings(self) -> list[str]:
+        return re.findall(r"^warn (PAN\d+)", self.text, re.MULTILINE)
+
+    def fix(self, code: str) -> list[str]:
+        """The commands under a finding."""
+        part = self.text.partition(f" {code} ")[2]
+        found = re.match(r".*\n.*\n((?:fix: .*\n)(?:     .*\n)*)", part)
+        return [line[5:] for line in found[1].splitlines()] if found else []
+
+
+def heal(host: Namespace, commands: list[str]) -> None:
+    assert commands
+    for line in commands:
+        host.run("sh", "-c", line)
+
+
+@pytest.fixture
+def own(host: Namespace, docker: Docker, gateway: Gateway) -> Iterator[Namespace]:
+    """The docker host, which asks its own gateway, as its containers do."""
+    host.use_resolvers(addresses.DOCKER0)
+    yield host
+    host.use_resolvers(addresses.RESOLVER)
+
+
+def test_a_host_where_all_is_well(own: Namespace) -> None:
+    told = Told(own)
+
+    assert told.problems == [], told.text
+    assert told.status == 0
+    assert "ok   port 53" in told.text and "ok   Consul" in told.text
+
+
+def test_a_second_nameserver_is_named_and_taken_out(own: Namespace) -> None:
+    own.use_resolvers(addresses.DOCKER0, addresses.RESOLVER)
+    told = Told(own)
+    heal(own, told.fix("PAN502"))
+
+    assert told.problems == ["PAN502", "PAN510"] and told.status == 1  # containers get both as well
+    assert f"/etc/resolv.conf names {addresses.RESOLVER} beside the gateway" in told.text
+    assert Told(own).problems == []
+
+
+def test_another_nameserver_is_named_and_replaced(own: Namespace, resolver: Resolver) -> None:
+    own.use_resolvers(addresses.RESOLVER)
+    told = Told(own)
+    heal(own, told.fix("PAN102"))
+
+    assert told.problems[0] == "PAN102"
+    assert "PAN102" not in Told(own).problems
+
+
+def test_who_holds_port_53_is_named(host: Namespace, resolver: Resolver, scratch: Path) -> None:
+    words = (
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--listen-address=127.0.0.1",
+        "--bind-interfaces",
+    )
+    holder = Process([*words, "--pid-file", f"--server={addresses.RESOLVER}"], scratch / "holder.log", host)
+    try:
+        holder.wait_until(lambda: "127.0.0.1:53 " in host.run("ss", "-Hlun"), "a holder of the port")
+        told = Told(host)
+    finally:
+        holder.stop()
+
+    assert f"FAIL PAN501 port 53 is held by dnsmasq (pid {holder.pid}" in told.text
+
+
+def test_nobody_at_port_53(host: Namespace) -> None:
+    assert "PAN101" in Told(host, "--quick").problems
+
+
+def test_consul_is_away(own: Namespace, consul: Consul) -> None:
+    consul.stop()
+    try:
+        told = Told(own)
+        quick = Told(own, "--quick")
+    finally:
+        consul.start()
+
+    assert told.problems == quick.problems == ["PAN301"]
+    assert "PAN520" in told.warnings
+
+
+def test_services_that_dns_can_not_say(own: Namespace, consul: Consul) -> None:
+    consul.register("my_odd_service", addresses.PYTHON1[0])
+    told = Told(own)
+
+    assert told.warnings.count("PAN521") == 1 and "'my_odd_service'" in told.text
+    assert told.status == 0 and Told(own, "--strict").status == 1
+
+
+def test_a_firewall_between_containers_and_the_gateway(own: Namespace) -> None:
+    own.run("iptables", "-A", "INPUT", "-i", "docker0", "-j", "DROP")
+    own.run("iptables", "-P", "INPUT", "DROP")
+    own.run("iptables", "-I", "INPUT", "-i", "lo", "-j", "ACCEPT")
+    try:
+        told = Told(own)
+        heal(own, told.fix("PAN511"))
+        again = Told(own)
+    finally:
+        for line in (*told.fix("PAN511"), "iptables -I INPUT -i lo -j ACCEPT", "iptables -A INPUT -i docker0 -j DROP"):
+            own.run("sh", "-c", line.replace(" -I ", " -D ").replace(" -A ", " -D "))
+        own.run("iptables", "-P", "INPUT", "ACCEPT")
+
+    assert "PAN511" in told.problems
+    assert "PAN511" not in again.problems
+
+
+def test_containers_that_ask_strangers(own: Namespace) -> None:
+    own.use_resolvers("127.0.0.1")
+    told = Told(own)
+
+    assert told.problems == ["PAN510"], told.text
+    assert '"dns": ["172.17.0.1"]' in told.fix("PAN510")[1]
+
+
+def test_json(own: Namespace) -> None:
+    told = json.loads(Told(own, "--json").text)
+
+    assert told["version"] == 1 and told["fine"] is True
+    assert {"port 53", "Consul", "clock"} <= {one["check"] for one in told["checks"]}
