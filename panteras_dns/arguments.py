@@ -1,16 +1,21 @@
 """What commands take, as click's types: each says in one line what was expected."""
 
 import functools
+import http.client
 import ipaddress
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
+from click.shell_completion import CompletionItem
 
 from panteras_dns.endpoint import CONSUL_API, Endpoint, endpoint, http_api
 from panteras_dns.options import server
 
+_SHELL_PATIENCE = 0.5  # seconds
 _Command = Callable[..., Any]
 _Parameter = click.Parameter | None
 _Context = click.Context | None
@@ -45,6 +50,33 @@ class ServerType(click.ParamType[Any]):
             return server(value)
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
+
+
+class NameType(click.ParamType[str]):
+    """A name to ask for; the shell completes those of Consul's services."""
+
+    name = "NAME"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        known = _services(str(ctx.params.get("consul") or CONSUL_API))
+        return [CompletionItem(one) for one in known if one.startswith(incomplete.lower())]
+
+
+def _services(place: str) -> list[str]:
+    """Names of services, from an agent that answers at once; a shell waits for them."""
+    base, path = http_api(place)
+    parts = urlsplit(base)
+    if path or parts.scheme != "http":
+        return []
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SHELL_PATIENCE)
+    try:
+        connection.request("GET", "/v1/catalog/services")
+        found = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return []
+    finally:
+        connection.close()
+    return [f"{name.lower()}.service.consul" for name in sorted(found)] if isinstance(found, dict) else []
 
 
 class ApiType(click.ParamType[str]):

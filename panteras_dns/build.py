@@ -91,14 +91,17 @@ def probe_plan(domain: str) -> Plan:
     return plan
 
 
+def allowed(config: Config, local: Callable[[], Sequence[Network]]) -> list[Network]:
+    """The networks whose clients may ask now."""
+    listed = [ipaddress.ip_network(text) for text in config.dns.allow if text != "local"]
+    return [*listed, *(local() if "local" in config.dns.allow else ())]
+
+
 def policy(config: Config, local: Callable[[], Sequence[Network]]) -> Policy:
     """Who may ask; *local* tells what the word means on this machine at the moment."""
-    listed = [ipaddress.ip_network(text) for text in config.dns.allow if text != "local"]
-
-    def allowed() -> list[Network]:
-        return [*listed, *(local() if "local" in config.dns.allow else ())]
-
-    return Policy(allowed, config.dns.client_rate, config.dns.client_burst, config.dns.failure_rate)
+    return Policy(
+        lambda: allowed(config, local), config.dns.client_rate, config.dns.client_burst, config.dns.failure_rate
+    )
 
 
 def bounds(config: Config) -> Bounds:

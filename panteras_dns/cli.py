@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from panteras_dns.arguments import EndpointType, ServerType
-from panteras_dns.config import DEFAULT_FILE, Config, load
+from panteras_dns.arguments import EndpointType, NameType, ServerType
+from panteras_dns.config import DEFAULT_FILE, Config, load_default
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.options import ConfigError
 
@@ -78,11 +78,6 @@ def _reactor() -> Callable[[], Any]:
     return install
 
 
-def _config(file: Path | None) -> Config:
-    chosen = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    return load(chosen) if chosen else Config()
-
-
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -109,7 +104,7 @@ def serve(**options: Any) -> None:
     from panteras_dns.serve import run
 
     def load_config() -> Config:
-        return _config(options["file"])
+        return load_default(options["file"])
 
     try:
         sys.exit(run(load_config, options, _reactor()))
@@ -129,7 +124,7 @@ def check(file: Path | None, as_json: bool) -> None:
     from panteras_dns.build import check_files
 
     try:
-        config = _config(file)
+        config = load_default(file)
         check_files(config)
     except ConfigError as problem:
         _fail(problem)
@@ -160,7 +155,7 @@ def _as_json(config: Config) -> str:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", type=NameType())
 @click.argument("kind", metavar="[TYPE]", default="A")
 @click.option("--server", type=EndpointType(53), default="127.0.0.1:53", show_default=True)
 @click.option("--tcp", is_flag=True, help="ask over TCP")

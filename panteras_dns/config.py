@@ -179,6 +179,12 @@ TABLES: dict[str, tuple[type, bool]] = {
 }
 
 
+def load_default(file: Path | None) -> Config:
+    """What *file* says, or else the default file, if it is there."""
+    chosen = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    return load(chosen) if chosen else Config()
+
+
 def load(path: Path) -> Config:
     """Read a file. `ConfigError` carries every error, with file and key path."""
     try:

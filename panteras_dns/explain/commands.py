@@ -1,18 +1,28 @@
 """`panteras explain`. The reactor comes from the command line's own module, once it is needed."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from panteras_dns.arguments import EndpointType, with_consul
+from panteras_dns.arguments import AddressType, EndpointType, NameType, with_consul
+from panteras_dns.config import DEFAULT_FILE, load_default
+from panteras_dns.options import ConfigError
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=NameType())
 @click.option("--type", "kind", default="A", show_default=True, help="record type")
 @click.option("--server", type=EndpointType(53), help="DNS server to ask  [default: the one of this machine]")
 @with_consul
+@click.option("--from", "client", type=AddressType(), help="whether this client may ask, by the configuration here")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"for --from: TOML file  [default: {DEFAULT_FILE}, if it is there]",
+)
 @click.option("--domain", default="consul", show_default=True, help="Consul's domain")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 @click.pass_obj
@@ -23,19 +33,31 @@ def explain(reactor: Any, /, name: str, **options: Any) -> None:
     panteras explain web.service.consul
     panteras explain web.service.consul --type SRV --server 10.0.0.5
     panteras explain python1.service.dc2.consul --json
+    panteras explain web.service.consul --from 10.8.0.7
 
     Exit status: 0 it works, 1 it does not, 2 wrong usage, 3 nobody could be asked. Codes like PAN201 stay as they are;
     each has its part in the manual (docs/reasons.md).
     """
+    from panteras_dns.build import allowed
     from panteras_dns.consul import Consul
+    from panteras_dns.explain.client import admission
     from panteras_dns.explain.explain import Explainer, Question
+    from panteras_dns.host.interfaces import networks
     from panteras_dns.once import Failed, now
 
     loop = reactor()
     explainer = Explainer(loop, Consul(loop, options["consul"], options["token"]))
     question = Question(name, options["kind"], options["server"], options["domain"])
     try:
-        found = now(loop, explainer.explain(question))
+        client = (
+            admission(options["client"], allowed(load_default(options["file"]), networks))
+            if options["client"]
+            else None
+        )
+    except ConfigError as problem:
+        raise click.UsageError(problem.errors[0]) from None
+    try:
+        found = now(loop, explainer.explain(question, client))
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
     except Failed as problem:

@@ -44,9 +44,12 @@ class Explainer:
     def __init__(self, reactor: Any, consul: Consul, files: Sequence[Path] = FILES) -> None:
         self._reactor, self._consul, self._files = reactor, consul, files
 
-    async def explain(self, question: Question) -> Explanation:
-        """ValueError for what is no question."""
-        told = Explanation(question.name, question.type.upper())
+    async def explain(self, question: Question, client: Hop | None = None) -> Explanation:
+        """*client*: whether a certain one may ask at all. ValueError for what is no question."""
+        told = Explanation(question.name, question.type.upper(), [client] if client else [])
+        if client and client.state == FAIL:
+            told.verdict = Verdict("PAN103", client.told, note="dns.allow in the configuration says who may ask")
+            return told
         server = question.server or self._own_server(told)
         if server is None:
             told.verdict = Verdict("PAN101", "this machine names no DNS server: /etc/resolv.conf has no nameserver")

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,28 @@ def test_a_client_that_is_not_allowed(
     told = explain(laptop, "python1.service.consul", "--server", addresses.HOST)
 
     assert told.last == f"FAIL PAN103 {addresses.HOST}:53 refuses: this client is not on the access list"
+
+
+def test_whether_a_client_may_ask_by_the_configuration(here: Namespace, registered: None, scratch: Path) -> None:
+    config = scratch / "from.toml"
+    config.write_text('[dns]\nallow = ["local", "10.8.0.0/16"]\n')
+    name = "python1.service.consul"
+    allowed = explain(here, name, "--from", "10.8.0.7", "--config", str(config))
+    told = "10.9.0.7 is in none of the networks that may ask"
+    refused = failed(here, "PAN103", told, name, "--from", "10.9.0.7", "--config", str(config))
+
+    assert allowed.status == 0 and "client     10.8.0.7 may ask: 10.8.0.0/16" in allowed.text
+    assert "10.8.0.0/16" in refused.text and "gateway" not in refused.text
+
+
+def test_the_shell_completes_the_names_of_services(host: Namespace, consul: Consul) -> None:
+    consul.register("python1", ONE)
+    consul.register("web", ONE)
+    script = Path(sys.executable).with_name("panteras")
+    typed = ("_PANTERAS_COMPLETE=bash_complete", "COMP_WORDS=panteras explain py", "COMP_CWORD=2")
+    told = host.run("env", *typed, str(script))
+
+    assert told == "plain,python1.service.consul\n"
 
 
 def test_an_upstream_that_is_away(here: Namespace, resolver: Resolver) -> None:
