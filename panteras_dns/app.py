@@ -128,6 +128,7 @@ class Service:
 
     def _load(self, config: Config) -> None:
         records = demo.catalogue() if self._options.demo else static_records(config)
+        api = ("", "") if self._options.demo else consul_api(config)
         self.exchange.renew()
         try:
             routes = [self._route(route) for route in config.route]
@@ -147,16 +148,15 @@ class Service:
             self._loops_guard,
             self._reasons,
         )
-        self._find_reasons(config)
+        self._find_reasons(config, api)
         self.forwarder.load(tables, policy(config, networks))
         self.cache.size, self.cache.bounds = config.cache.size, bounds(config)
 
-    def _find_reasons(self, config: Config) -> None:
+    def _find_reasons(self, config: Config, api: tuple[str, str]) -> None:
         """Have somebody find out why names of Consul's fail, with the API that is configured now."""
         if self._background is not None:
             self._background.stop()
         domains = [one for route in config.route if route.kind == "consul" for one in route.domains]
-        api = ("", "") if self._options.demo else consul_api(config)
         self._background = Background(self._reactor, self._reasons, api, domains)
 
     def _route(self, route: RouteConfig) -> Route:

@@ -35,7 +35,7 @@ class Consul:
 
     async def whoami(self) -> Mapping[str, Any]:
         """The agent itself: `Config` with `Datacenter` and `NodeName`, `Member` with `Addr`."""
-        return await self._get("/v1/agent/self")  # type: ignore[no-any-return]
+        return await self._get("/v1/agent/self", kind=dict)  # type: ignore[no-any-return]
 
     async def address(self) -> str:
         """Where the others of the datacenter reach this agent."""
@@ -43,11 +43,11 @@ class Consul:
 
     async def services(self) -> dict[str, Any]:
         """The services of this agent by id."""
-        return await self._get("/v1/agent/services")  # type: ignore[no-any-return]
+        return await self._get("/v1/agent/services", kind=dict)  # type: ignore[no-any-return]
 
     async def checks(self) -> dict[str, Any]:
         """The checks of this agent by id."""
-        return await self._get("/v1/agent/checks")  # type: ignore[no-any-return]
+        return await self._get("/v1/agent/checks", kind=dict)  # type: ignore[no-any-return]
 
     async def register(self, definition: Mapping[str, Any]) -> None:
         # Checks that are not named stay, and with them an operator's maintenance: replace-existing-checks ends it.
@@ -66,15 +66,15 @@ class Consul:
     async def instances(self, service: str, datacenter: str = "") -> list[Any]:
         """The instances of a service with their node and checks, whatever these say."""
         path = f"/v1/health/service/{segment(service)}{_in(datacenter)}"
-        return await self._get(path, within=10)  # type: ignore[no-any-return]
+        return await self._get(path, within=10, kind=list)  # type: ignore[no-any-return]
 
     async def leader(self) -> str:
         """ADDR:PORT of who leads the servers of this datacenter; "" for nobody."""
-        return str(await self._get("/v1/status/leader") or "")
+        return str(await self._get("/v1/status/leader", kind=str) or "")
 
     async def datacenters(self) -> list[str]:
         """Those that are joined, the nearest first."""
-        return [str(one) for one in await self._get("/v1/catalog/datacenters")]
+        return [str(one) for one in await self._get("/v1/catalog/datacenters", kind=list)]
 
     async def names(self, form: str, datacenter: str = "") -> tuple[dict[str, list[str]], bool]:
         """All services (with their tags), nodes or prepared queries, and whether the token's rights hid some."""
@@ -83,10 +83,12 @@ class Consul:
         if not answer.good:
             raise Refused(f"{self.place}{path}", answer)
         hidden = answer.headers.get("x-consul-results-filtered-by-acls") == "true"
-        if isinstance(answer.value, dict):
-            return {str(name): list(tags or ()) for name, tags in answer.value.items()}, hidden
-        key = "Node" if form == "node" else "Name"
-        return {str(one.get(key, "")): [] for one in answer.value or ()}, hidden
+        key = {"node": "Node", "query": "Name"}.get(form, "")
+        if not isinstance(answer.value or ([] if key else {}), list if key else dict):
+            raise Unreachable(f"{self.place}{path}: not what Consul would say")
+        if not key:
+            return {str(name): list(tags or ()) for name, tags in (answer.value or {}).items()}, hidden
+        return {str(one.get(key, "")): [] for one in answer.value or () if isinstance(one, dict)}, hidden
 
     async def watch(self, path: str, index: int) -> tuple[Any, int]:
         """The value at *path* once its index is past *index* (0: at once), or unchanged after WAIT; and its index.
@@ -104,10 +106,13 @@ class Consul:
             raise Unreachable(f"{self.place}: the agent knows no leader")
         return answer.value, found if found >= index else 0
 
-    async def _get(self, path: str, within: float = 5.0) -> Any:
+    async def _get(self, path: str, within: float = 5.0, kind: type = object) -> Any:
+        """A value of that *kind*: a server on the way may answer with a page of its own."""
         answer = await self._api.ask("GET", path, within=within)
         if not answer.good:
             raise Refused(f"{self.place}{path.partition('?')[0]}", answer)
+        if not isinstance(answer.value, kind):
+            raise Unreachable(f"{self.place}{path.partition('?')[0]}: not what Consul would say")
         return answer.value
 
     async def _put(self, path: str, body: Any = None) -> None:

@@ -15,6 +15,7 @@ from panteras_dns.wire import AAAA, EDE, NXDOMAIN, SERVFAIL, A, Malformed, Recor
 # Extended errors (RFC 8914).
 _OTHER, _STALE, _CACHED_ERROR, _UNREACHABLE, _NETWORK = 0, 3, 13, 22, 23
 _LEADER = "leader"
+_ROOM = 64  # octets: an OPT, the head of an option, and a SOA that is repaired
 _LAST_SAID = struct.pack("!H", _STALE) + b"the servers do not answer; this is what they last said"
 
 
@@ -63,8 +64,9 @@ def finish(plan: Plan, reply: Reply, source: str, tables: Tables, route: Route |
     share = query.type in (A, AAAA) and not repairer.switches.truncate
     repaired = repairer.repair(query, reply)
     options = _options(plan, reply, source)
-    if repaired.rcode == NXDOMAIN and (reason := tables.reasons.why(query.name)):
-        options = (*options, (EDE, struct.pack("!H", _OTHER) + reason.encode()))
+    reason = tables.reasons.why(query.name).encode() if repaired.rcode == NXDOMAIN else b""
+    if reason and len(repaired.body) + len(reason) + _ROOM <= plan.limit:  # none is worth a second question over TCP
+        options = (*options, (EDE, struct.pack("!H", _OTHER) + reason))
     return dress(query, repaired, plan.limit, options, share)
 
 

@@ -458,6 +458,7 @@ MAY_IMPORT = {
         "consul",
         "explain.asked",
         "explain.catalogue",
+        "explain.explanation",
         "explain.verdict",
         "names",
         "reasons",
@@ -474,11 +475,11 @@ MAY_IMPORT = {
         "options",
     },
     # The doctor: looks at the host, changes nothing.
-    "doctor.finding": set(),
-    "doctor.host": {"endpoint", "host.interfaces", "query"},
+    "doctor.finding": {"explain.explanation"},
+    "doctor.host": {"config", "doctor.finding", "endpoint", "host.interfaces", "options", "query"},
     "doctor.resolver": {"doctor.finding", "doctor.host", "endpoint", "host.resolv"},
     "doctor.containers": {"doctor.finding", "doctor.host", "doctor.resolver", "endpoint", "host.resolv"},
-    "doctor.consul": {"doctor.finding"},
+    "doctor.consul": {"doctor.finding", "endpoint"},
     "doctor.machine": {"doctor.finding", "doctor.host"},
     "doctor.examine": {
         "consul",
@@ -491,7 +492,7 @@ MAY_IMPORT = {
         "doctor.resolver",
         "rest",
     },
-    "doctor.commands": {"arguments", "consul", "doctor.examine", "doctor.host", "once"},
+    "doctor.commands": {"arguments", "config", "consul", "doctor.examine", "doctor.host", "once", "options"},
     # Where everything meets.
     "app": None,
     "serve": None,

@@ -4,7 +4,9 @@ import pytest
 from builders import FakeServer, World, a_query, a_reply, addresses_in, parsed, rcode_of, reason_in
 from dns import flags
 
+from panteras_dns.names import wire_name
 from panteras_dns.policy import Policy
+from panteras_dns.reasons import Reasons
 
 SOA = "example.com. 900 SOA ns.example.com. root.example.com. 1 2 3 4 300"
 WWW = "www.example.com. 60 A 192.0.2.1"
@@ -156,6 +158,36 @@ def test_consul_s_failure_is_not_remembered():
 
     assert world.ask(a_query("web.service.consul")) is None
     assert addresses_in(world.answer(world.consul[0], WEB)) == ["10.0.0.1"]
+
+
+LONG = ".".join(["x" * 60] * 3) + ".web.service.consul"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("web.service.consul", {"use_edns": 0}, (0, "PAN202 no such service")),
+        ("web.service.consul", {}, None),
+        (LONG, {"use_edns": 0, "payload": 4096}, (0, "PAN202 no such service")),
+    ],
+)
+def test_what_is_known_of_a_missing_name_goes_out_with_the_answer(name, options, told):
+    reasons = Reasons()
+    reasons.tell(wire_name(name), "PAN202 no such service")
+    world = World(reasons=reasons)
+    world.ask(a_query(name, **options))
+
+    assert reason_in(world.answer(world.consul[0], rcode=3)) == told
+
+
+def test_no_reason_makes_an_answer_too_large_for_its_client():
+    reasons = Reasons()
+    reasons.tell(wire_name(LONG), "x" * 150)
+    world = World(reasons=reasons)
+    world.ask(a_query(LONG, use_edns=0, payload=512))
+    answer = world.answer(world.consul[0], rcode=3)
+
+    assert len(answer) <= 512 and not parsed(answer).flags & flags.TC
 
 
 def test_consul_s_nxdomain_is_not_remembered():

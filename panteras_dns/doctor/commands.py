@@ -1,15 +1,24 @@
 """`panteras doctor`. The reactor comes from the command line's own module, once it is needed."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from panteras_dns.arguments import with_consul
+from panteras_dns.config import DEFAULT_FILE, load_default
+from panteras_dns.options import ConfigError
 
 
 @click.command()
 @with_consul
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"the gateway's TOML file  [default: {DEFAULT_FILE}, if it is there]",
+)
 @click.option("--quick", is_flag=True, help="only whether names are answered: for health checks")
 @click.option("--strict", is_flag=True, help="warnings count, too")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
@@ -30,9 +39,13 @@ def doctor(reactor: Any, /, **options: Any) -> None:
     from panteras_dns.doctor.host import Host
     from panteras_dns.once import Failed, now
 
+    try:
+        host = Host(config=load_default(options["file"]))
+    except ConfigError as problem:
+        raise click.UsageError(problem.errors[0]) from None
     loop = reactor()
     try:
-        found = now(loop, examine(Host(), Consul(loop, options["consul"], options["token"]), options["quick"]))
+        found = now(loop, examine(host, Consul(loop, options["consul"], options["token"]), options["quick"]))
     except Failed as problem:
         click.echo(f"panteras: {problem}", err=True)
         sys.exit(3)

@@ -1,12 +1,12 @@
 """Consul's agent of this host: whether it answers, leads, tells its services, and does not ask us in turn. Pure."""
 
-import ipaddress
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from panteras_dns.doctor.finding import WARNING, Finding
+from panteras_dns.endpoint import Endpoint, endpoint
 
 OLDEST = (1, 8)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
@@ -23,16 +23,16 @@ class Agent:
     itself: Mapping[str, Any] | None = None
 
 
-def agent(told: Agent, own: Collection[str]) -> Iterator[Finding]:
-    """*own*: the addresses of this host."""
+def agent(told: Agent, start: tuple[str, ...], is_gateway: Callable[[Endpoint], bool]) -> Iterator[Finding]:
+    """*start*: the command that starts it here."""
     if told.problem:
-        yield Finding("PAN520", "Consul's HTTP API does not answer", told.problem, ("systemctl start consul",), WARNING)
+        yield Finding("PAN520", "Consul's HTTP API does not answer", told.problem, start, WARNING)
         return
     if not told.leader:
         yield Finding("PAN302", "Consul has no leader", "nothing can be changed", ("consul operator raft list-peers",))
     yield from _seen(told)
     yield from _unsayable(told)
-    yield from _itself(told, own)
+    yield from _itself(told, is_gateway)
 
 
 def _seen(told: Agent) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def _unsayable(told: Agent) -> Iterator[Finding]:
         )
 
 
-def _itself(told: Agent, own: Collection[str]) -> Iterator[Finding]:
+def _itself(told: Agent, is_gateway: Callable[[Endpoint], bool]) -> Iterator[Finding]:
     config = (told.itself or {}).get("Config") or {}
     version = re.match(r"(\d+)\.(\d+)", str(config.get("Version", "")))
     if version and (int(version[1]), int(version[2])) < OLDEST:
@@ -64,25 +64,18 @@ def _itself(told: Agent, own: Collection[str]) -> Iterator[Finding]:
             "PAN522", f"Consul {config['Version']} is old", f"tested with {expected} and newer", level=WARNING
         )
     recursors = ((told.itself or {}).get("DebugConfig") or {}).get("DNSRecursors") or []
-    loops = [one for one in recursors if _host(one) in own or _is_loopback(_host(one))]
+    loops = [str(one) for one in recursors if _is_ours(str(one), is_gateway)]
     if loops:
         yield Finding(
             "PAN523",
-            f"Consul sends other names to {', '.join(loops)}, which is this host",
+            f"Consul sends other names to {', '.join(loops)}, which is a gateway",
             "the gateway asks Consul, and Consul asks the gateway: a loop",
             ("grep -rn recursors /etc/consul.d",),
         )
 
 
-def _host(recursor: str) -> str:
-    """`10.0.0.5:53`, `[::1]:53`, `10.0.0.5`."""
-    if recursor.startswith("["):
-        return recursor[1:].partition("]")[0]
-    return recursor.rpartition(":")[0] if recursor.count(":") == 1 else recursor
-
-
-def _is_loopback(text: str) -> bool:
+def _is_ours(recursor: str, is_gateway: Callable[[Endpoint], bool]) -> bool:
     try:
-        return ipaddress.ip_address(text).is_loopback
+        return is_gateway(endpoint(recursor))
     except ValueError:
         return False

@@ -2,9 +2,11 @@
 
 import ipaddress
 import json
+import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 
-from panteras_dns.doctor.finding import Finding
+from panteras_dns.doctor.finding import Finding, Unseen
 from panteras_dns.doctor.host import Host
 from panteras_dns.doctor.resolver import RESOLV_CONF
 from panteras_dns.endpoint import Endpoint
@@ -40,23 +42,28 @@ def servers(host: Host) -> Iterator[Finding]:
         why = f"they get those of {RESOLV_CONF}: {', '.join(asked)}"
     else:
         why = f"they can't use the loopback addresses of {RESOLV_CONF}: Docker gives them servers of Google's"
-    wanted = json.dumps({**(config or {}), "dns": [address]})
+    wanted = json.dumps({**(config or {}), "dns": [address]}, indent=2)
     fix = (
         f"mkdir -p {_DAEMON.rpartition('/')[0]}",
-        f"printf '%s\\n' '{wanted}' > {_DAEMON}",
+        f"printf '%s\\n' {shlex.quote(wanted)} > {_DAEMON}",
         "systemctl restart docker",
     )
-    yield Finding("PAN510", "containers do not ask the gateway", why, fix if "'" not in wanted else ())
+    if host.is_gateway(Endpoint(address, 53)):
+        yield Finding(
+            "PAN510", "containers do not ask the gateway", f"{why}. Docker ends containers as it restarts", fix
+        )
+    else:
+        yield Finding("PAN510", "containers do not ask the gateway", f"{why}; nor does one answer at {address}")
 
 
 def firewall(host: Host) -> Iterator[Finding]:
     """What comes from docker's bridge reaches port 53."""
     if not bridge(host):
         return
-    rules = (host.command("iptables", "-S", "INPUT") or "").splitlines()
-    if "-P INPUT DROP" not in rules and not any(rule.startswith("-A INPUT -j") for rule in rules):
-        return
-    if any(_lets_in(rule) for rule in rules):
+    told = host.command("iptables", "-S", "INPUT")
+    if told is None:
+        raise Unseen("the rules can't be seen: run it as root, with iptables")
+    if verdict(told.splitlines()) == "ACCEPT":
         return
     yield Finding(
         "PAN511",
@@ -66,13 +73,33 @@ def firewall(host: Host) -> Iterator[Finding]:
     )
 
 
-def _lets_in(rule: str) -> bool:
-    if not rule.endswith("-j ACCEPT"):
-        return False
-    other = "-i " in rule and "-i docker" not in rule and "-i br-" not in rule
-    return (
-        not other and ("--dport 53" in rule or "-p " not in rule) and "--ctstate" not in rule and "--state" not in rule
+def verdict(rules: list[str]) -> str:
+    """What becomes of a first datagram from docker0 to port 53: the target of the first rule that takes it, or the
+    policy. `Unseen` where a chain of somebody else's decides."""
+    policy = "ACCEPT"
+    for rule in rules:
+        words = rule.split()
+        if words[:1] == ["-P"]:
+            policy = words[2]
+        elif (target := _taken(words)) in ("ACCEPT", "DROP", "REJECT"):
+            return "ACCEPT" if target == "ACCEPT" else "DROP"
+        elif target:
+            raise Unseen(f"the chain {target} decides")
+    return policy
+
+
+def _taken(words: list[str]) -> str:
+    """The target of a rule that takes that datagram, or ""."""
+    values = dict(pairwise(words))
+    interface, states = values.get("-i", ""), values.get("--ctstate") or values.get("--state") or "NEW"
+    passes = (
+        (not interface or interface in ("docker0", "docker+"))
+        and values.get("-p", "udp") in ("udp", "all")
+        and values.get("--dport", "53") in ("53", "53:53")
+        and "NEW" in states.split(",")
+        and not {"-s", "-d", "!"} & set(words)
     )
+    return values.get("-j", values.get("-g", "")) if passes and values.get("-j") != "LOG" else ""
 
 
 def _is_loopback(text: str) -> bool:

@@ -9,7 +9,7 @@ from twisted.internet.threads import deferToThread
 from panteras_dns.consul import Consul, Refused
 from panteras_dns.doctor import containers, machine, resolver
 from panteras_dns.doctor.consul import Agent, agent
-from panteras_dns.doctor.finding import Finding, Looked, Report
+from panteras_dns.doctor.finding import Finding, Looked, Report, Unseen
 from panteras_dns.doctor.host import Host
 from panteras_dns.rest import Unreachable
 
@@ -43,6 +43,8 @@ def _look(name: str, check: Check, host: Host) -> Looked:
     """What can't be looked at costs that check alone."""
     try:
         return Looked(name, tuple(check(host)))
+    except Unseen as problem:
+        return Looked(name, unknown=str(problem))
     except Exception as problem:
         return Looked(name, unknown=f"{type(problem).__name__}: {problem}")
 
@@ -56,4 +58,7 @@ async def _consul(host: Host, consul: Consul) -> Looked:
     except (Unreachable, Refused) as problem:
         if "leader" not in found:
             found["problem"] = str(problem)
-    return Looked("Consul", tuple(agent(Agent(**found), host.addresses())))
+    # Who is asked whether it is a gateway may take its time.
+    told, start = Agent(**found), await deferToThread(host.start, "consul", "consul")
+    looked: Looked = await deferToThread(_look, "Consul", lambda host: agent(told, start, host.is_gateway), host)
+    return looked

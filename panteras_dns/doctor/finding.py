@@ -4,8 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from panteras_dns.explain.explanation import printable
+
 VERSION = 1  # of the JSON: fields are added, none changes its meaning
 PROBLEM, WARNING = "problem", "warning"
+
+
+class Unseen(Exception):
+    """A check could not look; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Report:
         return json.dumps({"version": VERSION, "fine": not self.count(PROBLEM), "checks": checks})
 
     def as_text(self) -> str:
-        return "\n".join(self._lines())
+        return "\n".join(map(printable, self._lines()))
 
     def _lines(self) -> Iterator[str]:
         for one in self.looked:

@@ -1,19 +1,24 @@
 """What this machine says of itself: files, commands, ports. Each look has an end; what can't be seen is None."""
 
 import json
-import resource
+import re
 import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from panteras_dns.config import Config
+from panteras_dns.doctor.finding import Unseen
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.interfaces import addresses, holder
+from panteras_dns.options import RESOLV_CONF
 from panteras_dns.query import Found, Unanswered, look_up
 
+_UNITS = ("etc/systemd/system", "lib/systemd/system", "usr/lib/systemd/system")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PATIENCE = 2.0  # seconds for an answer
 _COMMAND, _LONG = 5.0, 20.0
 
@@ -23,6 +28,13 @@ class Host:
     """*root*: where its files are, `/` but in tests."""
 
     root: Path = Path("/")
+    config: Config = field(default_factory=Config)  # the gateway's
+
+    @property
+    def has_upstreams(self) -> bool:
+        """Whether the gateway has upstream servers of its own, or else those of resolv.conf."""
+        others = [route for route in self.config.route if "." in route.domains]
+        return any(RESOLV_CONF not in route.servers for route in others)
 
     def read(self, path: str) -> str | None:
         try:
@@ -57,8 +69,9 @@ class Host:
         """What `panteras access status` tells of certificates that end soon; nothing where nobody was let in yet."""
         if not (self.root / state.lstrip("/") / "index.db").exists():
             return []
-        words = [sys.executable, "-m", "panteras_dns", "access", "status", "--json", "--state", state]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_LONG, check=False)
+        # -P: nothing is imported from the directory where root happens to be.
+        words = [sys.executable, "-P", "-m", "panteras_dns", "access", "status", "--json", "--state", state]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_LONG, check=False, cwd="/")
         if done.returncode not in (0, 1):
             raise RuntimeError((done.stderr.strip() or "no word of certificates").partition("\n")[0])
         return list(json.loads(done.stdout))
@@ -83,7 +96,7 @@ class Host:
             try:
                 sock.bind((address, port))
             except PermissionError:
-                return ""
+                raise Unseen("who listens at port 53 can't be seen: run it as root") from None
             except OSError:
                 return holder(address, port, socket.SOCK_DGRAM)
         return ""
@@ -95,5 +108,10 @@ class Host:
         except OSError:
             return False
 
-    def file_limit(self) -> int:
-        return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    def start(self, unit: str, container: str) -> tuple[str, ...]:
+        """The command that starts it, by what is there: a unit of systemd, or a container."""
+        if any((self.root / place / f"{unit}.service").exists() for place in _UNITS):
+            return (f"systemctl start {unit}",)
+        names = (self.command("docker", "ps", "--all", "--format", "{{.Names}}") or "").split()
+        found = next((name for name in names if container in name), "")
+        return (f"docker start {found}",) if found and _PLAIN.fullmatch(found) else ()

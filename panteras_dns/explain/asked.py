@@ -15,6 +15,7 @@ class Asked:
     name: str = ""
     tag: str = ""
     datacenter: str = ""
+    elsewhere: bool = False  # of a peer, a sameness group: not in this catalogue
 
 
 def asked(name: str, domain: str = "consul") -> Asked | None:
@@ -24,9 +25,10 @@ def asked(name: str, domain: str = "consul") -> Asked | None:
     if labels[-len(end) :] != end:
         return None
     labels = labels[: -len(end)]
-    place = ""
+    place, elsewhere = "", False
     while len(labels) >= 2 and labels[-1] in _PLACES:
         place = labels[-2] if labels[-1] == "dc" else place
+        elsewhere = elsewhere or labels[-1] != "dc"
         labels = labels[:-2]
     if len(labels) >= 2 and (labels[-2] in FORMS or labels[-2].startswith("_")) and not _is_form(labels[-1]):
         place, labels = labels[-1], labels[:-1]
@@ -39,7 +41,7 @@ def asked(name: str, domain: str = "consul") -> Asked | None:
         return Asked("", ".".join(labels), datacenter=place)
     if form in ("node", "query", "addr"):
         return Asked(form, ".".join(front), datacenter=place)
-    return Asked(form, front[-1] if front else "", ".".join(front[:-1]), place)
+    return Asked(form, front[-1] if front else "", ".".join(front[:-1]), place, elsewhere)
 
 
 def _is_form(label: str) -> bool:

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from panteras_dns.explain.asked import Asked, asked
+from panteras_dns.explain.explanation import printable
 from panteras_dns.explain.verdict import Facts, missing
 from panteras_dns.names import text_name
 from panteras_dns.reasons import Reasons
@@ -18,7 +19,9 @@ log = Logger()
 APART = 0.1  # seconds between two questions to Consul's API
 AGE = 5.0  # seconds after which a reason that is still asked for is found out anew
 AWAY = 30.0  # seconds until an API that does not answer is asked again
-_LONGEST = 300  # characters of a reason: an answer over UDP has little room
+_LONGEST = 150  # octets of a reason: an answer over UDP has little room
+# What is wrong with something that is there. The rest is about names that anybody can make up: they would fill the log.
+_WORTH_A_LINE = ("PAN201", "PAN204", "PAN210", "PAN302", "PAN303")
 
 
 class Background:
@@ -28,7 +31,7 @@ class Background:
         self._reactor, self._reasons = reactor, reasons
         self._api, self._domains = api, domains
         self._consul: Any = None
-        self._busy = False
+        self._busy = self._stopped = False
         self._away_until = 0.0
         self._aging = LoopingCall(reasons.age)
         self._aging.clock = reactor
@@ -37,8 +40,9 @@ class Background:
             self._aging.start(AGE, now=False)
 
     def stop(self) -> None:
-        self._reasons.noticed = lambda: None
-        self._reasons.wanted.clear()
+        self._stopped = True
+        self._reasons.noticed = None
+        self._reasons.forget()
         if self._aging.running:
             self._aging.stop()
 
@@ -48,6 +52,8 @@ class Background:
             self._reactor.callLater(0, self._next)
 
     def _next(self) -> None:
+        if self._stopped:
+            return
         wanted = self._reasons.wanted
         if not wanted or self._reactor.seconds() < self._away_until:
             wanted.clear()  # while Consul is away the answers have that for a reason
@@ -70,13 +76,17 @@ class Background:
         if found is None:
             return
         facts = await self._ask(found) if found.form else Facts()
-        if facts.problem:
+        if self._stopped:
+            return
+        if facts.problem and facts.leads is None:
             self._away_until = self._reactor.seconds() + AWAY
+            self._reasons.forget()
             return
         verdict = missing(found, facts)
-        reason = f"{verdict.code} {verdict.text}"[:_LONGEST]
+        reason = fitting(f"{verdict.code} {verdict.text}")
         if self._reasons.tell(name, reason):
-            log.info("{name}: {reason}", name=text, reason=reason)
+            tell = log.info if verdict.code in _WORTH_A_LINE else log.debug
+            tell("{name}: {reason}", name=text, reason=reason)
 
     async def _ask(self, found: Asked) -> Facts:
         if self._consul is None:  # its libraries take memory that a server without failures does not need
@@ -86,3 +96,8 @@ class Background:
         from panteras_dns.explain.catalogue import facts
 
         return await facts(self._consul, found)
+
+
+def fitting(reason: str) -> str:
+    """So much of it as goes into an answer, without what a terminal or a log would take for a command."""
+    return printable(reason).encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")

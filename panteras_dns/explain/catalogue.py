@@ -29,10 +29,10 @@ async def facts(consul: Consul, asked: Asked) -> Facts:
             records = await consul.instances(spelt, asked.datacenter) if spelt else []
             found["instances"] = [one for one in map(instance, records) if one is not None]
     except Unreachable as problem:
-        found.setdefault("problem", "" if "leads" in found else str(problem))
+        found["problem"] = str(problem)
     except Refused as problem:
         if problem.status == 403:
             found["hidden"], found["catalogue"] = True, found.get("catalogue") or {}
-        elif "datacenters" not in found:
+        else:
             found["problem"] = str(problem)
     return Facts(**found)

@@ -1,6 +1,7 @@
 """Follows a name hop by hop: who is asked, what the gateway says, what Consul has, who opens the page."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,7 +195,9 @@ def _elsewhere(question: Question, found: Found, server: Endpoint) -> Verdict:
     if found.rcode == "NXDOMAIN" and suffix:
         meant = question.name.rstrip(".")[: -len(suffix) - 1]
         return Verdict(
-            "PAN104", f"the search suffix {suffix} stands behind {meant}", fix=(f"panteras explain {meant}.",)
+            "PAN104",
+            f"the search suffix {suffix} stands behind {meant}",
+            fix=(f"panteras explain {shlex.quote(meant)}.",),
         )
     if found.rcode == "NXDOMAIN":
         return Verdict("PAN312", f"{question.name} does not exist, says {found.server or server}")

@@ -1,6 +1,7 @@
 """From what DNS and Consul's catalogue said to the reason, and the commands that help. Pure."""
 
 import difflib
+import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from panteras_dns.instance import Check, Instance
 
 _MOST_SHOWN = 8
 _LONGEST_OUTPUT = 120
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:-]*")
+_CODES = {"node": "PAN207", "query": "PAN208"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +44,38 @@ def missing(asked: Asked, facts: Facts) -> Verdict:
         return Verdict(
             "PAN206", f"Consul knows no name of this form: {asked.name}", fix=_suggested(asked.name.rpartition(".")[2])
         )
-    if facts.problem or (facts.catalogue is None and facts.leads is None):
-        why = facts.problem or "its HTTP API was not asked"
-        return Verdict("PAN200", f"Consul does not have {_what(asked)}, and why is not known: {why}")
     if facts.leads is False:
         return Verdict("PAN302", "Consul has no leader", fix=("consul operator raft list-peers",))
     if asked.datacenter and facts.datacenters is not None and asked.datacenter not in facts.datacenters:
         near = _near(asked.datacenter, facts.datacenters)
         known = ", ".join(facts.datacenters) or "none"
         return Verdict("PAN205", f"Consul knows no datacenter {asked.datacenter}: {known}{near}")
-    if facts.catalogue is None:
-        where = asked.datacenter or "this datacenter"
-        return Verdict("PAN303", f"{where} does not answer", fix=("consul members -wan",))
+    if asked.datacenter and facts.leads and facts.catalogue is None:
+        return Verdict("PAN303", f"{asked.datacenter} does not answer: {facts.problem}", fix=("consul members -wan",))
+    if facts.problem or facts.catalogue is None:
+        return _undecided(asked, facts.problem or "its HTTP API was not asked")
+    if asked.elsewhere or asked.form in ("connect", "ingress", "virtual", "addr"):
+        return _undecided(asked, "its catalogue is not looked into for this form")
     if asked.form in ("node", "query"):
-        return _unknown(asked, facts, {"node": "PAN207", "query": "PAN208"}[asked.form])
+        return _there(asked) if asked.name in map(str.lower, facts.catalogue) else _unknown(asked, facts)
     return _service(asked, facts)
+
+
+def _undecided(asked: Asked, why: str) -> Verdict:
+    return Verdict("PAN200", f"Consul does not have {_what(asked)}, and why is not known: {why}")
+
+
+def _there(asked: Asked) -> Verdict:
+    if asked.form == "query":
+        return Verdict("PAN208", f"the query {asked.name} is defined, and finds no instance that passes")
+    return Verdict("PAN210", f"the node {asked.name} is in the catalogue, and not in Consul's DNS")
 
 
 def _service(asked: Asked, facts: Facts) -> Verdict:
     catalogue, instances = facts.catalogue or {}, facts.instances or ()
     tags = next((each for name, each in catalogue.items() if name.lower() == asked.name), None)
     if tags is None:
-        return _unknown(asked, facts, "PAN202")
+        return _unknown(asked, facts)
     if asked.tag:
         instances = [one for one in instances if asked.tag in map(str.lower, one.tags)]
         if not instances:
@@ -81,11 +94,12 @@ def _service(asked: Asked, facts: Facts) -> Verdict:
     )
 
 
-def _unknown(asked: Asked, facts: Facts, code: str) -> Verdict:
+def _unknown(asked: Asked, facts: Facts) -> Verdict:
     if facts.hidden:
         return Verdict("PAN204", f"{_what(asked)} may be there: Consul leaves out what this token may not read")
+    code = _CODES.get(asked.form, "PAN202")
     near = _near(asked.name, facts.catalogue or ())
-    return Verdict(code, f"Consul has no {asked.form} {asked.name}{near}", fix=() if code != "PAN202" else _LOOK)
+    return Verdict(code, f"Consul has no {asked.form} {asked.name}{near}", fix=_LOOK if code == "PAN202" else ())
 
 
 _LOOK = ("panteras registrator --list",)
@@ -105,17 +119,18 @@ def _told(check: Check) -> str:
 
 
 def _remedies(one: Instance) -> list[str]:
-    """On the instance's own node: the log of its container, or the end of its maintenance."""
+    """On the instance's own node: the log of its container, or the end of its maintenance. Nothing for names that a
+    shell, here or there, could take for something else: anybody may have registered them."""
     checks = [check for check in one.checks if check.status == "critical"]
-    if any(check.id.startswith("_service_maintenance") for check in checks):
-        return [f"ssh {shlex.quote(one.node)} consul maint -disable -service={shlex.quote(one.id)}"]
-    if any(check.id == "_node_maintenance" for check in checks):
-        return [f"ssh {shlex.quote(one.node)} consul maint -disable"]
     _, colon, rest = one.id.partition(":")
     container = rest.partition(":")[0]  # HOST:CONTAINER:PORT, as the registrator has it
-    return (
-        [f"ssh {shlex.quote(one.node)} docker logs --tail 50 {shlex.quote(container)}"] if colon and container else []
-    )
+    if not _PLAIN.fullmatch(one.node) or not _PLAIN.fullmatch(one.id):
+        return []
+    if any(check.id.startswith("_service_maintenance") for check in checks):
+        return [f"ssh {one.node} consul maint -disable -service={one.id}"]
+    if any(check.id == "_node_maintenance" for check in checks):
+        return [f"ssh {one.node} consul maint -disable"]
+    return [f"ssh {one.node} docker logs --tail 50 {container}"] if colon and _PLAIN.fullmatch(container) else []
 
 
 def _what(asked: Asked) -> str:

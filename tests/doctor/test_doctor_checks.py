@@ -1,17 +1,21 @@
 """Each check of the doctor on a machine that is told to it: the finding, and the commands that mend it."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from panteras_dns.config import parse
 from panteras_dns.doctor import containers, machine, resolver
 from panteras_dns.doctor.consul import Agent, agent
-from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding, Looked, Report
+from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding, Looked, Report, Unseen
 from panteras_dns.doctor.host import Host
+from panteras_dns.endpoint import Endpoint
 from panteras_dns.query import Found
 
 GATEWAY = "127.0.0.1"
+CONFIGURED = '[[route]]\ndomains = ["."]\nservers = ["9.9.9.9"]\n'
 BRIDGE = "docker0  UP  172.17.0.1/16 fe80::1/64\n"
 
 
@@ -19,10 +23,10 @@ class Told(Host):
     """A machine as the test tells of it: files below *root*, and what the rest of it says."""
 
     def __init__(
-        self, root: Path, gateways=(GATEWAY,), held="", commands=None, answers=None, open_ports=(), files=65536
+        self, root: Path, gateways=(GATEWAY,), held="", commands=None, answers=None, open_ports=(), config=CONFIGURED
     ):
-        super().__init__(root)
-        object.__setattr__(self, "said", (set(gateways), held, commands or {}, answers or {}, set(open_ports), files))
+        super().__init__(root, parse(config))
+        object.__setattr__(self, "said", (set(gateways), held, commands or {}, answers or {}, set(open_ports)))
 
     def is_gateway(self, server):
         return server.host in self.said[0]
@@ -40,9 +44,6 @@ class Told(Host):
     def accepts(self, address, port):
         return port in self.said[4]
 
-    def file_limit(self):
-        return self.said[5]
-
     def put(self, path, text):
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,15 +55,34 @@ def codes(found) -> list[str]:
     return [one.code for one in found]
 
 
+UNIT = "/etc/systemd/system/panteras-dns.service"
+
+
 def test_port_53_is_the_gateway_s(tmp_path) -> None:
     assert codes(resolver.port(Told(tmp_path))) == []
-    assert codes(resolver.port(Told(tmp_path, gateways=()))) == ["PAN101"]
-    (held,) = resolver.port(Told(tmp_path, gateways=(), held="systemd-resolve (pid 412, systemd-resolved.service)"))
-    assert held.code == "PAN501" and "DNSStubListener=no" in held.fix[1]
-    (held,) = resolver.port(Told(tmp_path, gateways=(), held="dnsmasq (pid 7, dnsmasq.service)"))
-    assert held.fix == ("systemctl disable --now dnsmasq.service", "systemctl restart panteras-dns")
-    (held,) = resolver.port(Told(tmp_path, gateways=(), held="dnsmasq (pid 7)"))
-    assert held.what == "port 53 is held by dnsmasq (pid 7)" and held.fix == ()
+    (nobody,) = resolver.port(Told(tmp_path, gateways=()).put(UNIT, ""))
+    assert (nobody.code, nobody.fix) == ("PAN101", ("systemctl start panteras-dns",))
+
+
+@pytest.mark.parametrize(
+    ("who", "stopped"),
+    [
+        ("dnsmasq (pid 7, dnsmasq.service)", "dnsmasq.service"),
+        ("named (pid 7, named.service)", "named.service"),
+        ("dnsmasq (pid 7)", ""),
+        ("docker-proxy (pid 7, docker.service)", ""),
+        ("dnsmasq (pid 7, NetworkManager.service)", ""),
+        ("panteras (pid 7, panteras-dns.service)", ""),
+        ("$(reboot).service (pid 5)", ""),
+        ("dnsmasq.service (pid 5, docker.service)", ""),
+        ("another program (run as root to see which)", ""),
+    ],
+)
+def test_only_what_is_a_dns_server_and_nothing_else_is_to_be_stopped(tmp_path, who, stopped) -> None:
+    (found,) = resolver.port(Told(tmp_path, gateways=(), held=who).put(UNIT, ""))
+    expected = (f"systemctl disable --now {stopped}", "systemctl start panteras-dns") if stopped else ()
+
+    assert found.what == f"port 53 is held by {who}" and found.fix == expected
 
 
 @pytest.mark.parametrize(
@@ -88,7 +108,26 @@ def test_a_link_is_removed_before_the_file_is_written(tmp_path) -> None:
     (tmp_path / "etc/resolv.conf").symlink_to(tmp_path / "run/there")
     (found,) = resolver.resolv_conf(host)
 
-    assert found.fix == ("rm /etc/resolv.conf", "printf 'nameserver 127.0.0.1\\n' > /etc/resolv.conf")
+    assert found.fix == ("rm /etc/resolv.conf", "printf %s 'nameserver 127.0.0.1\n' > /etc/resolv.conf")
+
+
+def test_nothing_is_changed_that_would_take_the_names_away(tmp_path) -> None:
+    down = Told(tmp_path, gateways=()).put("/etc/resolv.conf", "nameserver 9.9.9.9\n")
+    unconfigured = Told(tmp_path, config="").put("/etc/resolv.conf", "nameserver 127.0.0.1\nnameserver 9.9.9.9\n")
+    (first,), (second,) = resolver.resolv_conf(down), resolver.resolv_conf(unconfigured)
+
+    assert first.fix == second.fix == ()
+    assert "first let a gateway answer" in first.why and "give the gateway servers for all other names" in second.why
+
+
+def test_whatever_stands_in_resolv_conf_is_no_command_and_the_rest_of_it_stays(tmp_path) -> None:
+    odd = "nameserver 127.0.0.1\nnameserver fe80::1%';reboot;'\nnameserver\t2001:DB8:0::1 # ours\noptions ndots:1\n"
+    host = Told(tmp_path).put("/etc/resolv.conf", odd)
+    (found,) = resolver.resolv_conf(host)
+    words = shlex.split(found.fix[0])
+
+    assert words[:2] == ["printf", "%s"] and words[3:] == [">", "/etc/resolv.conf"]
+    assert words[2] == "nameserver 127.0.0.1\noptions ndots:1\n"
 
 
 def test_answers_are_missed_from_consul_and_from_upstream(tmp_path) -> None:
@@ -97,7 +136,8 @@ def test_answers_are_missed_from_consul_and_from_upstream(tmp_path) -> None:
 
     assert [(one.code, one.level) for one in found] == [("PAN301", PROBLEM), ("PAN310", WARNING)]
     assert codes(resolver.names(Told(tmp_path))) == []
-    assert codes(resolver.names(Told(tmp_path, gateways=(), answers=answers))) == []
+    with pytest.raises(Unseen, match="no gateway answers"):
+        list(resolver.names(Told(tmp_path, gateways=(), answers=answers)))
 
 
 @pytest.mark.parametrize(
@@ -123,11 +163,17 @@ def test_containers_ask_the_gateway(tmp_path, daemon, resolv, found, why) -> Non
 
 
 def test_what_is_said_in_daemon_json_already_stays(tmp_path) -> None:
-    host = Told(tmp_path, commands={"ip -4": BRIDGE}).put("/etc/docker/daemon.json", '{"debug": true}')
+    host = Told(tmp_path, (GATEWAY, "172.17.0.1"), commands={"ip -4": BRIDGE})
+    host.put("/etc/docker/daemon.json", '{"debug": "it\'s"}')
     (found,) = containers.servers(host)
-    written = found.fix[1].partition("'%s\\n' '")[2].partition("'")[0]
 
-    assert json.loads(written) == {"debug": True, "dns": ["172.17.0.1"]}
+    assert json.loads(shlex.split(found.fix[1])[2]) == {"debug": "it's", "dns": ["172.17.0.1"]}
+
+
+def test_docker_is_not_sent_to_an_address_where_no_gateway_answers(tmp_path) -> None:
+    (found,) = containers.servers(Told(tmp_path, commands={"ip -4": BRIDGE}))
+
+    assert found.fix == () and "nor does one answer at 172.17.0.1" in found.why
 
 
 def test_without_docker_nobody_looks_for_its_containers(tmp_path) -> None:
@@ -143,13 +189,28 @@ def test_without_docker_nobody_looks_for_its_containers(tmp_path) -> None:
         ("-P INPUT DROP\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", ["PAN511"]),
         ("-P INPUT DROP\n-A INPUT -i docker0 -p udp -m udp --dport 53 -j ACCEPT\n", []),
         ("-P INPUT DROP\n-A INPUT -i eth0 -p udp -m udp --dport 53 -j ACCEPT\n", ["PAN511"]),
-        ("-P INPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j REJECT\n", ["PAN511"]),
+        (
+            "-P INPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-port-unreachable\n",
+            ["PAN511"],
+        ),
+        ("-P INPUT DROP\n-A INPUT -p udp -m udp --dport 5353 -j ACCEPT\n", ["PAN511"]),
+        ("-P INPUT DROP\n-A INPUT -s 10.9.0.0/16 -j ACCEPT\n", ["PAN511"]),
+        ("-P INPUT ACCEPT\n-A INPUT -i docker0 -p udp -m udp --dport 53 -j DROP\n", ["PAN511"]),
+        ("-P INPUT DROP\n-A INPUT -j LOG\n-A INPUT -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT\n", []),
     ],
 )
 def test_the_firewall_lets_containers_ask(tmp_path, rules, found) -> None:
     host = Told(tmp_path, commands={"ip -4": BRIDGE, "iptables -S": rules})
 
     assert codes(containers.firewall(host)) == found
+
+
+@pytest.mark.parametrize(
+    "rules", ["-P INPUT DROP\n-A INPUT -j ufw-user-input\n", "-P INPUT ACCEPT\n-A INPUT -j ts-input\n", None]
+)
+def test_where_another_chain_decides_nothing_is_said(tmp_path, rules) -> None:
+    with pytest.raises(Unseen, match=r"decides|can't be seen"):
+        list(containers.firewall(Told(tmp_path, commands={"ip -4": BRIDGE, "iptables -S": rules})))
 
 
 def itself(recursors=(), version="1.20.1"):
@@ -170,18 +231,21 @@ FINE = {"leader": "10.0.0.5:8300", "services": {"consul": [], "web": []}, "itsel
         ({"itself": itself(version="1.7.2")}, ["PAN522"]),
         ({"itself": itself(["127.0.0.1:53"])}, ["PAN523"]),
         ({"itself": itself(["10.0.0.5"])}, ["PAN523"]),
-        ({"itself": itself(["[::1]:53"])}, ["PAN523"]),
+        ({"itself": itself(["127.0.0.53:53", "127.0.0.1:5353", "nonsense"])}, []),
         ({"itself": itself(["9.9.9.9:53", "9.9.9.10"])}, []),
     ],
 )
 def test_the_agent(told, found) -> None:
-    assert codes(agent(Agent(**{**FINE, **told}), ["127.0.0.1", "10.0.0.5"])) == found
+    assert (
+        codes(agent(Agent(**{**FINE, **told}), (), {Endpoint("127.0.0.1", 53), Endpoint("10.0.0.5", 53)}.__contains__))
+        == found
+    )
 
 
 def test_limits(tmp_path) -> None:
-    small = Told(tmp_path, files=1024).put("/proc/sys/net/core/rmem_max", "65536\n")
+    small = Told(tmp_path).put("/proc/sys/net/core/rmem_max", "65536\n")
 
-    assert codes(machine.limits(small)) == ["PAN540", "PAN541"]
+    assert codes(machine.limits(small)) == ["PAN541"]
     assert codes(machine.limits(Told(tmp_path).put("/proc/sys/net/core/rmem_max", "212992\n"))) == []
 
 
@@ -212,6 +276,22 @@ def test_a_door_that_is_shut(tmp_path) -> None:
 
     assert codes(machine.doors(Told(tmp_path))) == ["PAN532"]
     assert codes(machine.doors(Told(tmp_path, open_ports=(2222,)))) == []
+
+
+def test_what_is_there_is_started(tmp_path) -> None:
+    containers_ = {"docker ps": "panteras-consul-1\nweb\n"}
+
+    assert Told(tmp_path, commands=containers_).start("consul", "consul") == ("docker start panteras-consul-1",)
+    assert Told(tmp_path).start("consul", "consul") == ()
+    assert Told(tmp_path).put("/lib/systemd/system/consul.service", "").start("consul", "x") == (
+        "systemctl start consul",
+    )
+
+
+def test_what_others_say_is_nothing_to_a_terminal() -> None:
+    told = Report([Looked("Consul", (Finding("PAN521", "\x1b[2J", "why"),))]).as_text()
+
+    assert "\x1b" not in told and "\\x1b[2J" in told
 
 
 def test_a_report_ends_with_its_sum_and_an_exit_status() -> None:

@@ -29,7 +29,13 @@ def critical(name="it answers", output="connection refused", key="service:web-1"
         ("web.service.consul", Facts(), "PAN200", "Consul does not have the service web, and why is not known: its HTTP API was not asked"),
         ("web.service.consul", facts(leads=False), "PAN302", "Consul has no leader"),
         ("web.service.dc3.consul", facts(), "PAN205", "Consul knows no datacenter dc3: dc1, dc2; did you mean dc2, dc1?"),
-        ("web.service.dc2.consul", facts(catalogue=None), "PAN303", "dc2 does not answer"),
+        ("web.service.dc2.consul", facts(catalogue=None, problem="late"), "PAN303", "dc2 does not answer: late"),
+        ("web.service.consul", facts(catalogue=None, problem="late"), "PAN200", "Consul does not have the service web, and why is not known: late"),
+        ("web.service.consul", facts(problem="late"), "PAN200", "Consul does not have the service web, and why is not known: late"),
+        ("web.connect.consul", facts(), "PAN200", "Consul does not have the connect web, and why is not known: its catalogue is not looked into for this form"),
+        ("web.service.east.peer.consul", facts(), "PAN200", "Consul does not have the service web, and why is not known: its catalogue is not looked into for this form"),
+        ("near.query.consul", facts(catalogue={"near": []}), "PAN208", "the query near is defined, and finds no instance that passes"),
+        ("box1.node.consul", facts(catalogue={"Box1": []}), "PAN210", "the node box1 is in the catalogue, and not in Consul's DNS"),
         ("wep.service.consul", facts(), "PAN202", "Consul has no service wep; did you mean web?"),
         ("other.service.consul", facts(), "PAN202", "Consul has no service other"),
         ("other.service.consul", facts(hidden=True), "PAN204", "the service other may be there: Consul leaves out what this token may not read"),
@@ -68,8 +74,17 @@ def test_no_passing_instance_is_told_with_each_check_and_what_helps() -> None:
     assert found.fix == (
         "ssh node2 docker logs --tail 50 web-1",
         "ssh node5 consul maint -disable -service=web-2",
-        "ssh 'node 6' consul maint -disable",
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "node"), [("h:$(reboot):1", "node2"), ("h:web-1:80", "-oProxyCommand=reboot"), ("h:a b:1", "n")]
+)
+def test_nothing_that_a_shell_would_take_for_more_is_printed_as_a_command(key, node) -> None:
+    maintained = critical(key="_service_maintenance:x")
+
+    assert missing(WEB, facts(instances=[an_instance(id=key, node=node, checks=[critical()])])).fix == ()
+    assert missing(WEB, facts(instances=[an_instance(id=key, node=node, checks=[maintained])])).fix == ()
 
 
 def test_what_a_check_says_can_be_no_command_and_no_terminal_s() -> None:
@@ -77,7 +92,7 @@ def test_what_a_check_says_can_be_no_command_and_no_terminal_s() -> None:
     found = missing(WEB, facts(instances=[evil]))
     told = Explanation("web", "A", [Hop("instances", "0 of 1", FAIL, details=found.details)], found).as_text()
 
-    assert found.fix == ("ssh '`id`' docker logs --tail 50 'a;b'",)
+    assert found.fix == ()
     assert "\x1b" not in told and "\\x1b]0;gone\\x07" in told
 
 
