@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panteras_dns.box.site import Backend, Server, Site
-from panteras_dns.box.steps import CHECK, DRAINED, STOPPED, Shown, Steps, route_steps, steps
+from panteras_dns.box.steps import (
+    CHECK,
+    DRAINED,
+    STOPPED,
+    Shown,
+    Steps,
+    as_it_runs,
+    route_steps,
+    steps,
+    with_what_is_lost,
+)
 
 A = Server("i-a", "10.0.0.5", 8000, 1)
 B = Server("i-b", "fd00::5", 8001, 7)
@@ -160,3 +170,26 @@ def test_after_the_commands_what_serves_is_what_is_wanted(before, after) -> None
         name: {key: one.weight for key, one in backends[name].servers.items()} if name in backends else {}
         for name in before
     }
+
+
+def test_what_runs_is_a_site_of_those_who_serve() -> None:
+    running = {
+        "web.service": {"i-a": shown(A), "i-b": shown(B, 0x08), "page": shown(A)},
+        "empty.service": {"page": shown(A)},
+    }
+
+    assert as_it_runs(running, {"web/": "web.service"}) == Site(
+        {"web.service": Backend("web.service", {"i-a": A})}, {"web/": "web.service"}
+    )
+
+
+def test_what_is_lost_stays_and_what_is_new_comes() -> None:
+    before = Site(
+        {"web.service": Backend("web.service", {"i-a": A}), "old": Backend("old", {"i-b": B})}, {"old/": "old"}
+    )
+    wanted = Site({"web.service": Backend("web.service", {"i-b": B})}, {"web/": "web.service"})
+
+    assert with_what_is_lost(wanted, before) == Site(
+        {"web.service": Backend("web.service", {"i-a": A, "i-b": B}), "old": Backend("old", {"i-b": B})},
+        {"old/": "old", "web/": "web.service"},
+    )

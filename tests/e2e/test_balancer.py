@@ -224,6 +224,28 @@ def test_without_consul_everything_stays_and_a_consul_that_forgot_does_not_empty
     eventually(lambda: page(laptop, addresses.HOST, NAME)[0] == 200, "still there")
 
 
+def test_a_balancer_that_starts_with_a_consul_that_forgot_keeps_what_haproxy_serves(
+    laptop: Namespace, consul: Consul, web: None, start: Callable[..., Program], python1: list[Instance]
+) -> None:
+    balancer = start()
+    opens(laptop, addresses.HOST, NAME)
+    balancer.signal(signal.SIGKILL)
+    balancer.wait(within=5)
+    consul.stop()
+    again = start(ready=False)
+    try:
+        eventually(lambda: "the last that Consul said stays" in again.errors, "told")
+    finally:
+        consul.start()
+    eventually(lambda: " ready: " in again.errors, "ready", within=20)
+    forgotten = page(laptop, addresses.HOST, NAME)[0]
+    for one in python1:
+        register(consul, "python1", f"python1@{one.address}", one.address, PORT, "http")
+
+    assert forgotten == 200
+    assert " state drain" not in again.errors
+
+
 def test_a_killed_haproxy_is_back_with_what_it_served_and_a_killed_balancer_costs_nobody_a_request(
     host: Namespace, laptop: Namespace, consul: Consul, web: None, start: Callable[..., Program], scratch: Path
 ) -> None:
@@ -382,6 +404,25 @@ def test_a_template_of_ones_own_is_taken_and_one_that_haproxy_refuses_is_not(
     refused = subprocess.run([*host.prefix, *words], capture_output=True, text=True, timeout=20, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith(f"panteras: {own}: line 1: ") and "Traceback" not in refused.stderr
+
+
+def test_another_way_to_balance_is_taken_as_it_runs_and_instances_that_haproxy_refuses_come_by_a_reload(
+    laptop: Namespace, consul: Consul, web: None, start: Callable[..., Program], python1: list[Instance], scratch: Path
+) -> None:
+    default = Path(__file__).parents[2] / "panteras_dns/box/templates/haproxy.cfg.j2"
+    own = scratch / "source.cfg.j2"
+    own.write_text(default.read_text())
+    balancer = start("--template", str(own))
+    opens(laptop, addresses.HOST, NAME)
+    before = balancer.errors.count("reloaded in")
+    # With it HAProxy takes no server while it runs.
+    own.write_text(default.read_text().replace("balance roundrobin", "balance source"))
+    eventually(lambda: balancer.errors.count("reloaded in") > before, "the new template")
+
+    consul.put("/v1/agent/service/deregister/python1%40" + python1[0].address)
+    consul.put("/v1/agent/service/deregister/python1%40" + python1[1].address)
+    register(consul, "python1", "new", python1[1].address, PORT, "http", "new")
+    eventually(lambda: seen(laptop, NAME, 3) == {f"python1 at {python1[1].address}"}, "the new instance", within=15)
 
 
 def test_it_listens_where_the_world_is_not_and_two_do_not_share_a_directory(
