@@ -224,28 +224,6 @@ def test_without_consul_everything_stays_and_a_consul_that_forgot_does_not_empty
     eventually(lambda: page(laptop, addresses.HOST, NAME)[0] == 200, "still there")
 
 
-def test_a_balancer_that_starts_with_a_consul_that_forgot_keeps_what_haproxy_serves(
-    laptop: Namespace, consul: Consul, web: None, start: Callable[..., Program], python1: list[Instance]
-) -> None:
-    balancer = start()
-    opens(laptop, addresses.HOST, NAME)
-    balancer.signal(signal.SIGKILL)
-    balancer.wait(within=5)
-    consul.stop()
-    again = start(ready=False)
-    try:
-        eventually(lambda: "the last that Consul said stays" in again.errors, "told")
-    finally:
-        consul.start()
-    eventually(lambda: " ready: " in again.errors, "ready", within=20)
-    forgotten = page(laptop, addresses.HOST, NAME)[0]
-    for one in python1:
-        register(consul, "python1", f"python1@{one.address}", one.address, PORT, "http")
-
-    assert forgotten == 200
-    assert " state drain" not in again.errors
-
-
 def test_a_killed_haproxy_is_back_with_what_it_served_and_a_killed_balancer_costs_nobody_a_request(
     host: Namespace, laptop: Namespace, consul: Consul, web: None, start: Callable[..., Program], scratch: Path
 ) -> None:
