@@ -13,8 +13,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from panteras_dns.endpoint import CONSUL_API, Endpoint, endpoint, http_api
-from panteras_dns.options import server
+from panteras_dns.options import server, token
 
+FILE = click.Path(path_type=Path, dir_okay=False)  # what can't be read is told in our own words
 _SHELL_PATIENCE = 0.5  # seconds
 _Command = Callable[..., Any]
 _Parameter = click.Parameter | None
@@ -113,7 +114,7 @@ def with_consul(command: _Command) -> _Command:
     @click.option(
         "--consul", type=ApiType(), default=CONSUL_API, show_default=True, help="HTTP API of this host's agent"
     )
-    @click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="file with Consul's ACL token")
+    @click.option("--token-file", type=FILE, help="file with Consul's ACL token")
     @functools.wraps(command)
     def wrapped(token_file: Path | None, **options: Any) -> Any:
         return command(token=_token(token_file), **options)
@@ -122,12 +123,7 @@ def with_consul(command: _Command) -> _Command:
 
 
 def _token(file: Path | None) -> str:
-    if file is None:
-        return ""
     try:
-        token = file.read_text(encoding="ascii").strip()
-    except (OSError, ValueError) as problem:
-        raise click.UsageError(f"--token-file: {file}: {getattr(problem, 'strerror', None) or 'not a token'}") from None
-    if not token or not token.isprintable():
-        raise click.UsageError(f"--token-file: {file}: expected one line with a token")
-    return token
+        return token(file) if file else ""
+    except ValueError as problem:
+        raise click.UsageError(f"--token-file: {problem}") from None

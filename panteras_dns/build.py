@@ -10,7 +10,7 @@ from panteras_dns.cache import Bounds
 from panteras_dns.config import Config, RouteConfig
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.names import reverse_zones, wire_name
-from panteras_dns.options import ConfigError
+from panteras_dns.options import ConfigError, token
 from panteras_dns.plan import Plan
 from panteras_dns.policy import Network, Policy
 from panteras_dns.records import Records, compile_records, parse_hosts, parse_record
@@ -60,16 +60,10 @@ def consul_api(config: Config) -> tuple[str, str]:
 
 
 def _token(path: str) -> str:
-    if not path:
-        return ""
     try:
-        token = Path(path).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "not a token"
-        raise ConfigError([f"consul.token_file: {path}: {reason}"]) from None
-    if not token.isprintable() or not token:
-        raise ConfigError([f"consul.token_file: {path}: expected one line with a token"])
-    return token
+        return token(Path(path)) if path else ""
+    except ValueError as problem:
+        raise ConfigError([f"consul.token_file: {problem}"]) from None
 
 
 def certificates(route: RouteConfig) -> bytes:

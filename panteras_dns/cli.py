@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from panteras_dns.arguments import EndpointType, NameType, ServerType
+from panteras_dns.arguments import FILE, EndpointType, NameType, ServerType
 from panteras_dns.config import DEFAULT_FILE, Config, load_default
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.options import ConfigError
@@ -78,11 +78,8 @@ def _reactor() -> Callable[[], Any]:
     return install
 
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
-
 @main.command()
-@click.option("--config", "file", type=_FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
+@click.option("--config", "file", type=FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
 @click.option("--listen", type=EndpointType(53), multiple=True, help="where clients knock  [default: *:53]")
 @click.option("--consul", type=EndpointType(8600), multiple=True, help="Consul agents  [default: 127.0.0.1:8600]")
 @click.option("--upstream", type=ServerType(), multiple=True, help="for all other names  [default: resolv.conf]")
@@ -113,7 +110,7 @@ def serve(**options: Any) -> None:
 
 
 @main.command()
-@click.option("--config", "file", type=_FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
+@click.option("--config", "file", type=FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def check(file: Path | None, as_json: bool) -> None:
     """Validate a configuration and print the routes that follow from it.

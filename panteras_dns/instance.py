@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+GATEWAY = "panteras"  # the service of the gateways themselves: the front page
 INTERNAL_PORT = "container-port"  # in Meta, by the registrator
 _MOST_WEIGHT = 256  # HAProxy's
 _NUMBER = re.compile(r"[0-9]{1,5}")

@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 from collections.abc import Callable
 from dataclasses import MISSING, Field, field, fields
+from pathlib import Path
 from typing import Any
 
 from panteras_dns.endpoint import Endpoint, endpoint, http_api
@@ -42,6 +43,17 @@ def api(value: Any) -> str:
     if text(value) not in ("auto", "off"):
         http_api(value)
     return str(value)
+
+
+def token(file: Path) -> str:
+    """The one line of a file with an ACL token."""
+    try:
+        found = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as problem:
+        raise ValueError(f"{file}: {getattr(problem, 'strerror', None) or 'not a token'}") from None
+    if not found or not found.isprintable():
+        raise ValueError(f"{file}: expected one line with a token")
+    return found
 
 
 def text(value: Any) -> str:

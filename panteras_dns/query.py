@@ -12,6 +12,8 @@ from panteras_dns.names import wire_name
 from panteras_dns.plan import TELL
 from panteras_dns.wire import EDE, Malformed, frame, read_reply
 
+_LOCALHOST = "localhost"  # answered by the gateway itself
+
 
 class Unanswered(Exception):
     """No server was there to ask, or none answered in time."""
@@ -54,6 +56,12 @@ def look_up(name: str, kind: str, server: Endpoint, tcp: bool = False, timeout: 
         answer = _ask_tcp(packet, server, timeout)
     took = (time.monotonic() - began) * 1000
     return _found(question, answer, server, took)
+
+
+def is_gateway(server: Endpoint, timeout: float = 5.0) -> bool:
+    """Whether a gateway of ours answers there: one says by which route it answers for its own host. `Unanswered` when
+    nobody answers."""
+    return bool(look_up(_LOCALHOST, "A", server, timeout=timeout).route)
 
 
 def _question(name: str, kind: str) -> DNSRecord:

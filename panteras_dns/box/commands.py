@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from panteras_dns.arguments import AddressType, ApiType, EndpointType, with_consul
+from panteras_dns.arguments import FILE, AddressType, ApiType, EndpointType, with_consul
 from panteras_dns.box import options as shared
 
 ROLES = ("stand-alone", "master", "worker")
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
-_FILE = click.Path(path_type=Path, dir_okay=False)  # what can't be read is told in our own words
 
 
 @click.command()
@@ -76,7 +75,7 @@ def registrator(reactor: Any, /, **options: Any) -> None:
 @click.option(
     "--http-port", "ports", type=click.IntRange(1, 65535), multiple=True, help="services on it need no tag http"
 )
-@click.option("--template", type=_FILE, help="a Jinja2 template of your own for haproxy.cfg")
+@click.option("--template", type=FILE, help="a Jinja2 template of your own for haproxy.cfg")
 @click.option(
     "--run-dir", type=_DIRECTORY, default="/run/panteras/balancer", show_default=True, help="files and sockets"
 )
@@ -122,8 +121,8 @@ def box() -> None:
 
 @box.command()
 @click.option("--role", type=click.Choice(ROLES), help="what this machine is  [default: stand-alone]")
-@click.option("--config", "file", type=_FILE, help="TOML file; the environment goes before it")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="write it there  [default: stdout]")
+@click.option("--config", "file", type=FILE, help="TOML file; the environment goes before it")
+@click.option("--output", type=FILE, help="write it there  [default: stdout]")
 def render(role: str | None, file: Path | None, output: Path | None) -> None:
     """Print compose.yaml for this machine: stand-alone, one of the masters (Consul servers), or a worker.
 

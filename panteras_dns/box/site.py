@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from panteras_dns.instance import Instance
+from panteras_dns.instance import GATEWAY, Instance
 
+OWN = GATEWAY  # the front page's own name: never a service's
 HTTP_PORTS = (80, 3000, 5000, 8000, 8080, 8888)
-OWN = "panteras"  # the front page's own name: never a service's
 OFF = "balancer=off"
 ANY_HOST = "*"
 _HOST_TAGS = ("urlprefix-", "paas-")

@@ -1,12 +1,11 @@
 """`panteras doctor`. The reactor comes from the command line's own module, once it is needed."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from panteras_dns.arguments import with_consul
+from panteras_dns.arguments import FILE, with_consul
 from panteras_dns.config import DEFAULT_FILE, load_default
 from panteras_dns.options import ConfigError
 
@@ -16,7 +15,7 @@ from panteras_dns.options import ConfigError
 @click.option(
     "--config",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help=f"the gateway's TOML file  [default: {DEFAULT_FILE}, if it is there]",
 )
 @click.option("--quick", is_flag=True, help="only whether names are answered: for health checks")

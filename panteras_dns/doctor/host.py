@@ -15,7 +15,7 @@ from panteras_dns.doctor.finding import Unseen
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.interfaces import addresses, holder
 from panteras_dns.options import RESOLV_CONF
-from panteras_dns.query import Found, Unanswered, look_up
+from panteras_dns.query import Found, Unanswered, is_gateway, look_up
 
 _UNITS = ("etc/systemd/system", "lib/systemd/system", "usr/lib/systemd/system")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -83,9 +83,10 @@ class Host:
             return None
 
     def is_gateway(self, server: Endpoint) -> bool:
-        """Whether a gateway of ours answers there: it says by which route it answers for `localhost`."""
-        found = self.ask(server, "localhost")
-        return found is not None and bool(found.route)
+        try:
+            return is_gateway(server, _PATIENCE)
+        except Unanswered:
+            return False
 
     def addresses(self) -> list[str]:
         return addresses()

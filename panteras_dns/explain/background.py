@@ -89,7 +89,7 @@ class Background:
             tell("{name}: {reason}", name=text, reason=reason)
 
     async def _ask(self, found: Asked) -> Facts:
-        if self._consul is None:  # its libraries take memory that a server without failures does not need
+        if self._consul is None:  # not at the top: Twisted's endpoints would take LISTEN_FDS before `serve` has read it
             from panteras_dns.consul import Consul
 
             self._consul = Consul(self._reactor, *self._api)

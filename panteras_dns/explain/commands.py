@@ -1,12 +1,11 @@
 """`panteras explain`. The reactor comes from the command line's own module, once it is needed."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from panteras_dns.arguments import AddressType, EndpointType, NameType, with_consul
+from panteras_dns.arguments import FILE, AddressType, EndpointType, NameType, with_consul
 from panteras_dns.config import DEFAULT_FILE, load_default
 from panteras_dns.options import ConfigError
 
@@ -20,7 +19,7 @@ from panteras_dns.options import ConfigError
 @click.option(
     "--config",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help=f"for --from: TOML file  [default: {DEFAULT_FILE}, if it is there]",
 )
 @click.option("--domain", default="consul", show_default=True, help="Consul's domain")

@@ -17,16 +17,15 @@ from panteras_dns.explain.explanation import FAIL, UNKNOWN, WARN, Explanation, H
 from panteras_dns.explain.page import Page
 from panteras_dns.explain.verdict import Facts, Verdict, missing
 from panteras_dns.host.resolv import FILES, STUBS, nameservers
-from panteras_dns.instance import Instance, instance
+from panteras_dns.instance import GATEWAY, Instance, instance
 from panteras_dns.knock import listening
-from panteras_dns.query import Found, Unanswered, look_up
+from panteras_dns.query import Found, Unanswered, is_gateway, look_up
 from panteras_dns.rest import Unreachable
 
 PATIENCE = 3.0  # seconds for an answer
 _KNOCK = 1.0
 _MOST_SHOWN = 5
-_LOCALHOST = "localhost"  # answered by a gateway itself, which says so
-OWN = "panteras"  # the service of the balancers
+_START = ("systemctl start consul", "journalctl -u consul -n 50")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,7 @@ class Explainer:
     async def _gateway(self, question: Question, server: Endpoint, told: Explanation) -> tuple[Found, bool]:
         found: Found = await deferToThread(look_up, question.name, question.type, server, False, PATIENCE)
         route = found.route
-        if not route:
-            own: Found = await deferToThread(look_up, _LOCALHOST, "A", server, False, PATIENCE)
-            ours = bool(own.route)
-        else:
-            ours = True
+        ours: bool = bool(route) or await deferToThread(is_gateway, server, PATIENCE)
         way = f"route {route}, {found.server}" if route else "is a gateway" if ours else "is no gateway of ours"
         told.hops.append(Hop("gateway", f"{server} {way}", "ok" if ours else WARN, found.milliseconds))
         return found, ours
@@ -161,7 +156,9 @@ class Explainer:
         if not any("http" in one.tags for one in passing):
             return
         try:
-            gateways = [found for one in await self._consul.instances(OWN) if (found := instance(one)) and found.usable]
+            gateways = [
+                found for one in await self._consul.instances(GATEWAY) if (found := instance(one)) and found.usable
+            ]
         except (Unreachable, Refused):
             return
         if not gateways:
@@ -170,9 +167,6 @@ class Explainer:
         told.hops.append(Hop("page", page.told, "ok" if page.good else FAIL, page.milliseconds))
         if not page.good:
             told.verdict = Verdict(page.code, f"{question.name} resolves, and has no page: {page.told}")
-
-
-_START = ("systemctl start consul", "journalctl -u consul -n 50")
 
 
 def _instances(known: Facts, verdict: Verdict) -> Hop:

@@ -12,6 +12,7 @@ from panteras_dns.instance import Check, Instance
 _MOST_SHOWN = 8
 _LONGEST_OUTPUT = 120
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:-]*")
+_LOOK = ("panteras registrator --list",)
 _CODES = {"node": "PAN207", "query": "PAN208"}
 
 
@@ -100,9 +101,6 @@ def _unknown(asked: Asked, facts: Facts) -> Verdict:
     code = _CODES.get(asked.form, "PAN202")
     near = _near(asked.name, facts.catalogue or ())
     return Verdict(code, f"Consul has no {asked.form} {asked.name}{near}", fix=_LOOK if code == "PAN202" else ())
-
-
-_LOOK = ("panteras registrator --list",)
 
 
 def _failing(one: Instance) -> list[str]:
