@@ -6,20 +6,17 @@
 
 import argparse
 import re
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.box_stage import PANTERAS, PORTS, RESOLVER, Stage
-from benchmarks.figures import number, verdicts, write
+from benchmarks.figures import number, publish, verdicts
 from benchmarks.machine import ProcessorTime, machine
-from benchmarks.process import require
 from benchmarks.report import table
 from benchmarks.rounds import Results
 from benchmarks.targets import Target
-from benchmarks.trouble import Trouble
 
 MARK = "<!-- figures: make bench-box -->\n"
 TARGETS = [
@@ -88,20 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=10, metavar="N", help="arrivals of each kind a round")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the figures into the page of the manual")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end takes all down first
-    try:
-        for program, package in (("ip", "iproute2"), ("haproxy", "haproxy"), ("consul", "consul")):
-            require(program, package)
-        figures = page(measure(options.rounds, options.count), options.rounds, options.count)
-        print(figures)
-        if options.write:
-            write(options.write, MARK, figures)
-    except Trouble as trouble:
-        print(f"benchmarks: {trouble}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    chosen = (options.rounds, options.count)
+    needed = {"ip": "iproute2", "haproxy": "haproxy", "consul": "consul"}
+    return publish(needed, lambda: page(measure(*chosen), *chosen), options.write, MARK)
 
 
 if __name__ == "__main__":

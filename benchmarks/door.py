@@ -7,7 +7,6 @@
 import argparse
 import json
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -18,9 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.door_stage import DNS, DOOR, LIMITED, NETWORK, PLAIN, SERVICE, STREAMS, VISITS, Stage, Way, panteras
-from benchmarks.figures import number, verdicts, write
+from benchmarks.figures import number, publish, verdicts
 from benchmarks.machine import ProcessorTime, machine
-from benchmarks.process import require
 from benchmarks.report import table
 from benchmarks.rounds import Results
 from benchmarks.targets import Target
@@ -183,21 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=4, metavar="N", help="of each stream")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the figures into the page of the manual")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end takes all down first
     chosen = (options.rounds, options.visits, options.seconds)
-    try:
-        for program, package in (("ip", "iproute2"), ("iperf3", "iperf3"), ("consul", "consul")):
-            require(program, package)
-        figures = page(measure(*chosen), *chosen)
-        print(figures)
-        if options.write:
-            write(options.write, MARK, figures)
-    except Trouble as trouble:
-        print(f"benchmarks: {trouble}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    needed = {"ip": "iproute2", "iperf3": "iperf3", "consul": "consul"}
+    return publish(needed, lambda: page(measure(*chosen), *chosen), options.write, MARK)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """Figures of the doors as they stand in the manual: behind a mark, with the targets that they keep or miss."""
 
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.process import require
 from benchmarks.report import table
 from benchmarks.rounds import Results
 from benchmarks.targets import Target
@@ -23,6 +26,24 @@ def verdicts(targets: Sequence[Target], results: Results) -> str:
 def number(value: float | None) -> str:
     """Three digits or so; nothing for what was not measured."""
     return "" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def publish(needed: Mapping[str, str], page: Callable[[], str], file: Path | None, mark: str) -> int:
+    """Print what *page* measures, and put it into *file*; the exit status. *needed*: programs and their packages."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end takes all down first
+    try:
+        for program, package in needed.items():
+            require(program, package)
+        figures = page()
+        print(figures)
+        if file:
+            write(file, mark, figures)
+    except Trouble as trouble:
+        print(f"benchmarks: {trouble}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def write(path: Path, mark: str, figures: str) -> None:

@@ -15,9 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.figures import number, verdicts, write
+from benchmarks.figures import number, publish, verdicts
 from benchmarks.machine import ProcessorTime, machine
-from benchmarks.process import require
 from benchmarks.report import table
 from benchmarks.rounds import Results
 from benchmarks.targets import Target
@@ -173,18 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=4, metavar="N", help="of each stream")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the figures into the page of the manual")
     options = parser.parse_args(arguments)
-    try:
-        for program, package in (("ip", "iproute2"), ("iperf3", "iperf3"), ("openvpn", "openvpn")):
-            require(program, package)
-        require(str(EASY_RSA), "easy-rsa")
-        figures = page(measure(options.rounds, options.seconds), options.rounds, options.seconds)
-        print(figures)
-        if options.write:
-            write(options.write, MARK, figures)
-    except Trouble as trouble:
-        print(f"benchmarks: {trouble}", file=sys.stderr)
-        return 2
-    return 0
+    chosen = (options.rounds, options.seconds)
+    needed = {"ip": "iproute2", "iperf3": "iperf3", "openvpn": "openvpn", str(EASY_RSA): "easy-rsa"}
+    return publish(needed, lambda: page(measure(*chosen), *chosen), options.write, MARK)
 
 
 if __name__ == "__main__":
