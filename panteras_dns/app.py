@@ -14,6 +14,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from panteras_dns import demo
+from panteras_dns.admin.snapshot import Seat, snapshot
 from panteras_dns.build import (
     bounds,
     certificates,
@@ -34,7 +35,7 @@ from panteras_dns.host import resolv
 from panteras_dns.host.interfaces import addresses, networks
 from panteras_dns.host.sockets import Pair, expand
 from panteras_dns.loops import Loops
-from panteras_dns.metrics import counters
+from panteras_dns.metrics import counters, samples
 from panteras_dns.names import text_name, wire_name
 from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
@@ -66,6 +67,7 @@ class Options:
     demo: bool = False
     shared: bool = False  # the port belongs to several workers
     given: bool = False  # systemd bound the sockets
+    alone: bool = False  # no other process is ours
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # of our cookies; the workers share it
 
 
@@ -93,10 +95,11 @@ class Service:
         self.doors = Doors(around, options.shared, options.given)
         self._loops_guard = Loops(options.secret, self.exchange.leads_back)
         self._reasons = Reasons()
+        self._reasons.found = self.forwarder.failures.explain
         self._background: Background | None = None
         self._world = _World()
         self._watcher = Watcher(reactor, self._look_around)
-        duties = (self._sweep, self._look_around, self._look_for_loops)
+        duties = (self._sweep, self._look_around, *(() if options.demo else (self._look_for_loops,)))
         self._loops = [LoopingCall(_guarded, duty) for duty in duties]
         for loop in self._loops:
             loop.clock = reactor
@@ -107,7 +110,7 @@ class Service:
         self._load(self.config)
         for endpoint, pair in pairs.items():
             self.doors.add(endpoint, pair)
-        for loop, pause in zip(self._loops, (SWEEP, WATCH, LOOPS), strict=True):
+        for loop, pause in zip(self._loops, (SWEEP, WATCH, LOOPS), strict=False):
             loop.start(pause)
 
     # Tables -----------------------------------------------------------------------------------------
@@ -231,8 +234,15 @@ class Service:
 
     def counters(self) -> Mapping[str, int]:
         """What has been counted so far."""
-        healths = [server.health for server in self.exchange.servers.values()]
-        return counters(self.forwarder, self.cache, healths)
+        seat = self._seat()
+        return counters(samples(seat.forwarder, seat.cache, seat.healths))
+
+    def snapshot(self, asked: Mapping[str, Any], ahead: float) -> dict[str, Any]:
+        """What the admin is told (admin/snapshot.py)."""
+        return snapshot(self._seat(), asked, ahead)
+
+    def _seat(self) -> Seat:
+        return Seat(self.forwarder, self.cache, [server.health for server in self.exchange.servers.values()])
 
     def _look_for_loops(self) -> None:
         self.exchange.look_for_loops(self._loops_guard)

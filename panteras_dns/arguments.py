@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from panteras_dns.endpoint import CONSUL_API, Endpoint, endpoint, http_api
-from panteras_dns.options import server, token
+from panteras_dns.options import listen_or_off, server, token
 
 FILE = click.Path(path_type=Path, dir_okay=False)  # what can't be read is told in our own words
 _SHELL_PATIENCE = 0.5  # seconds
@@ -35,6 +35,18 @@ class EndpointType(click.ParamType[Endpoint]):
             return value
         try:
             return endpoint(value, self._port)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class AdminType(click.ParamType[Any]):
+    """Where the admin listens, or `off`, which is the text itself: None would be no word at all."""
+
+    name = "ADDR[:PORT]|off"
+
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> Any:
+        try:
+            return value if value == "off" else listen_or_off(value)
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
 

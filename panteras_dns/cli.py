@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from panteras_dns.arguments import FILE, EndpointType, NameType, ServerType
+from panteras_dns.arguments import FILE, AdminType, EndpointType, NameType, ServerType
 from panteras_dns.config import DEFAULT_FILE, Config, load_default
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.options import ConfigError
@@ -85,6 +85,7 @@ def _reactor() -> Callable[[], Any]:
 @click.option("--upstream", type=ServerType(), multiple=True, help="for all other names  [default: resolv.conf]")
 @click.option("--workers", type=click.IntRange(1, 256), help="processes that share the port  [default: 1]")
 @click.option("--user", help="account to run as once the ports are bound  [default: panteras or nobody]")
+@click.option("--admin", type=AdminType(), help="dashboard and metrics, or off  [default: 127.0.0.1:9153]")
 @click.option("--demo", is_flag=True, help="a sample catalogue on 127.0.0.1:5353; no root, no Consul")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error"]), default="info", show_default=True)
@@ -145,6 +146,7 @@ def _as_json(config: Config) -> str:
 
     whole = asdict(config)
     whole["dns"]["listen"] = [str(one) for one in config.dns.listen]
+    whole["admin"]["listen"] = str(config.admin.listen or "off")
     for shown, route in zip(whole["route"], config.route, strict=True):
         shown["servers"] = [str(one) for one in route.servers]
         shown["cache"] = route.cached

@@ -16,6 +16,7 @@ from panteras_dns.options import RESOLV_CONF, ConfigError, Reader
 from panteras_dns.remote import Remote
 from panteras_dns.upstream import POLICIES
 
+ADMIN = Endpoint("127.0.0.1", 9153)
 DEFAULT_FILE = Path("/etc/panteras/panteras.toml")
 
 
@@ -141,6 +142,21 @@ class ConsulConfig:
 
 
 @dataclass(frozen=True)
+class AdminConfig:
+    """[admin]: HTTP for the dashboard, Prometheus and `panteras top`; reads only."""
+
+    listen: Endpoint | None = options.key(options.listen_or_off, 'Where it listens; `"off"`: nowhere', ADMIN)
+    hosts: tuple[str, ...] = options.key(
+        options.host, "Names it may be called by in a browser, beside addresses and localhost", (), many=True
+    )
+    people: str = options.key(
+        options.text,
+        "File in which `panteras access tell` says who is connected; empty: none",
+        "/run/panteras/people.json",
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be configured."""
 
@@ -149,6 +165,7 @@ class Config:
     cache: CacheConfig = CacheConfig()
     record: tuple[RecordConfig, ...] = ()
     consul: ConsulConfig = ConsulConfig()
+    admin: AdminConfig = AdminConfig()
 
     def with_defaults(
         self, consul: tuple[Endpoint, ...] = (), upstream: tuple[Endpoint | Remote | str, ...] = ()
@@ -176,6 +193,7 @@ TABLES: dict[str, tuple[type, bool]] = {
     "cache": (CacheConfig, False),
     "record": (RecordConfig, True),
     "consul": (ConsulConfig, False),
+    "admin": (AdminConfig, False),
 }
 
 

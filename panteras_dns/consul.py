@@ -90,6 +90,29 @@ class Consul:
             return {str(name): list(tags or ()) for name, tags in (answer.value or {}).items()}, hidden
         return {str(one.get(key, "")): [] for one in answer.value or () if isinstance(one, dict)}, hidden
 
+    async def health(self) -> list[dict[str, Any]]:
+        """Every service with how many `instances` have checks, and how many of these are `passing`; warnings pass."""
+        names, _ = await self.names("service")
+        checks = await self._get("/v1/health/state/any", within=10, kind=list)
+        worst: dict[str, dict[tuple[str, str], bool]] = {name: {} for name in names}
+        sick: set[str] = set()  # nodes: what is wrong with one is wrong with all that runs there
+        for one in (one for one in checks if isinstance(one, dict)):
+            critical, node = one.get("Status") == "critical", str(one.get("Node", ""))
+            if not one.get("ServiceName"):
+                sick |= {node} if critical else set()
+            else:
+                instances = worst.setdefault(str(one["ServiceName"]), {})
+                key = node, str(one.get("ServiceID", ""))
+                instances[key] = instances.get(key, False) or critical
+        return [
+            {
+                "name": name,
+                "instances": len(found),
+                "passing": sum(not bad and node not in sick for (node, _), bad in found.items()),
+            }
+            for name, found in worst.items()
+        ]
+
     async def watch(self, path: str, index: int) -> tuple[Any, int]:
         """The value at *path* once its index is past *index* (0: at once), or unchanged after WAIT; and its index.
 

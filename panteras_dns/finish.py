@@ -95,9 +95,14 @@ def servfail(plan: Plan, reason: str) -> bytes:
     """The body of a SERVFAIL that says why."""
     assert plan.query is not None
     code = _NETWORK if "refused" in reason else _CACHED_ERROR if "a moment ago" in reason else _UNREACHABLE
+    return error(plan.query, SERVFAIL, (code, servfail_reason(plan, reason)))
+
+
+def servfail_reason(plan: Plan, reason: str) -> str:
+    """The same in words, with its code."""
     consul = plan.route is not None and plan.route.consul
     number = ("PAN302" if _LEADER in reason else "PAN301") if consul else "PAN310"
-    return error(plan.query, SERVFAIL, (code, f"{number} {reason}"))
+    return f"{number} {reason}"
 
 
 def _options(plan: Plan, reply: Reply, source: str) -> tuple[tuple[int, bytes], ...]:

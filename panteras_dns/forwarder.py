@@ -10,6 +10,7 @@ question that nobody else waits for has no flight: one tuple is all it costs. Wh
 others who wait for the same answer, a place in the cache) gets a `Flight`.
 """
 
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -18,15 +19,17 @@ from panteras_dns.answer import bare_error, error, truncated
 from panteras_dns.cache import Cache, Entry
 from panteras_dns.cookies import Cookies
 from panteras_dns.detours import detour, judged
-from panteras_dns.finish import finish, from_cache, insured, own, reply_to, servfail, stale
+from panteras_dns.failures import STRANGER, Failure, Failures
+from panteras_dns.finish import finish, from_cache, own, reply_to, servfail, servfail_reason
 from panteras_dns.flights import Ask, Client, Flight, Send, Waiter, flight_of
-from panteras_dns.insurance import Insurance
 from panteras_dns.plan import Plan, Planner, Tables
 from panteras_dns.policy import ADMITTED, DROPPED, REFUSED, Policy
+from panteras_dns.rescue import Rescue
 from panteras_dns.upstream import SCALE, Carrier
 from panteras_dns.wire import LARGEST, NOERROR, NXDOMAIN, RCODE, TC, Malformed, Reply, read_query
 from panteras_dns.wire import REFUSED as RCODE_REFUSED
 
+RECENT = 1000  # queries that are remembered to be shown: of UDP one of each turn, which are all while there are few
 CLIENT_PATIENCE = 1.8  # seconds after which a stale answer beats none (RFC 8767 5)
 
 _MOST_WAITING = 200  # clients that may wait for one answer; the next is told SERVFAIL (CVE-2024-33655)
@@ -39,9 +42,12 @@ class Forwarder:
     def __init__(self, tables: Tables, policy: Policy, cache: Cache, cookies: Cookies) -> None:
         self.cache = cache
         self.cookies = cookies
-        self.insurance = Insurance()
+        self.rescue = Rescue(cache)
+        self.failures = Failures()
+        self.recent: deque[tuple[float, bytes, Any]] = deque(maxlen=RECENT)  # (now, packet, client or host)
+        self.errors: Counter[tuple[str, int]] = Counter()  # (fate, rcode) -> answers that are told one by one
         self.flights: dict[bytes, Flight] = {}
-        self.joined = self.stale_served = self.servfails = self.prefetched = self.mismatched = 0
+        self.joined = self.servfails = self.prefetched = self.mismatched = 0
         self.load(tables, policy)
 
     def load(self, tables: Tables, policy: Policy) -> None:
@@ -93,6 +99,7 @@ class Forwarder:
         if plan is None:
             return False
         plan.asked += 1
+        self.recent.append((now, packet, host))
         send = reply if plan.cookie is None else self._stamping(host, reply, now)
         self._answer((plan, packet[:2], client, send), now)
         return True
@@ -106,8 +113,9 @@ class Forwarder:
         if len(packet) < 12 or packet[2] & 0x80 or self.policy.tolerates(client, now):
             return
         try:
-            reason = (_PROHIBITED, "PAN103 this client is not on the access list")
+            reason = (_PROHIBITED, STRANGER)
             query = read_query(packet[2:])
+            self.failures.note(Failure(Plan("stranger", query), RCODE_REFUSED, client, STRANGER, now))
             if query.edns is not None:  # no cookie for strangers
                 query = replace(query, edns=replace(query.edns, options=()))
             answer = error(query, RCODE_REFUSED, reason)
@@ -126,10 +134,12 @@ class Forwarder:
 
     def _look_up(self, key: bytes, waiter: Waiter, now: float) -> None:
         entry = self.cache.get(key, now)
-        if entry is not None and now < entry.ends:
-            self._give(entry, waiter, now)
+        fresh = entry if entry is not None and now < entry.ends else None
+        waiter[0].gives(fresh.reply.rcode if fresh else NOERROR)
+        if fresh:
+            self._give(fresh, waiter, now)
         elif self.cache.failed(key, now):
-            if not self._serve_stale([waiter], entry):
+            if not self.rescue.serve_stale([waiter], entry):
                 self._servfail(waiter, "asked a moment ago, and nobody could answer", now)
         else:
             self._join(key, waiter, now)
@@ -227,45 +237,17 @@ class Forwarder:
         plan = flight.plan
         if plan.route and not plan.route.consul and plan.query and not plan.query.signed:
             reply = own(reply, plan.route, self.tables.routes)
-        if reply.rcode not in (NOERROR, NXDOMAIN) and self._claim(flight, now):
-            return
+        good = reply.rcode in (NOERROR, NXDOMAIN)
         self._end(flight)
-        if plan.cached and flight.key is not None:
-            if reply.rcode in (NOERROR, NXDOMAIN):
-                self.cache.put(flight.key, reply, plan.query.type, now)  # type: ignore[union-attr]
-            else:
-                self.cache.fail(flight.key, now)
-                if self._serve_stale(flight.waiting, self.cache.get(flight.key, now)):
-                    return
+        if not good and (self.rescue.claim(flight, self.tables, now) or self.rescue.landed_badly(flight, now)):
+            return
+        if good and plan.cached and flight.key is not None:
+            self.cache.put(flight.key, reply, plan.query.type, now)  # type: ignore[union-attr]
         for waiter, tag, client, send in flight.waiting:
             answer = finish(waiter, reply, server.health.label, self.tables, plan.route)
             if waiter is plan and not plan.cached:
-                self._keep(plan, reply, body, answer, now)
+                self.rescue.keep(plan, reply, body, answer, now)
             self._tell((waiter, tag, client, send), answer, now)
-
-    def _keep(self, plan: Plan, reply: Reply, body: bytes, answer: bytes, now: float) -> None:
-        """Remember what was finished, and what may be needed when the servers fail."""
-        good = reply.rcode == NOERROR and bool(reply.section(1))
-        if good:
-            plan.remember(body, answer)
-        if plan.route and plan.route.insurance and plan.query:
-            if good:
-                plan.insured = self.insurance.keep(plan.question, body, now)
-            else:
-                self.insurance.forget(plan.question)
-
-    def _claim(self, flight: Flight, now: float) -> bool:
-        """The servers fail: give the last good answer, where that is wanted and there is one."""
-        route, query = flight.plan.route, flight.plan.query
-        if route is None or query is None or not route.insurance or flight.held is not None:
-            return False
-        reply = self.insurance.claim(flight.plan.question, route.insurance, now)
-        if reply is None:
-            return False
-        self._end(flight)
-        for plan, tag, client, send in flight.waiting:
-            send((tag + insured(plan, reply, self.tables), client))
-        return True
 
     # A server does not answer -----------------------------------------------------------------------
 
@@ -279,13 +261,9 @@ class Forwarder:
             self._fly(flight, now)
 
     def _give_up(self, flight: Flight, now: float) -> None:
-        if self._claim(flight, now):
-            return
         self._end(flight)
-        if flight.plan.cached and flight.key is not None:
-            self.cache.fail(flight.key, now)
-            if self._serve_stale(flight.waiting, self.cache.get(flight.key, now)):
-                return
+        if self.rescue.claim(flight, self.tables, now) or self.rescue.landed_badly(flight, now):
+            return
         for waiter in flight.waiting:
             self._servfail(waiter, flight.reason, now)
 
@@ -294,28 +272,25 @@ class Forwarder:
         for key, flight in list(self.flights.items()):  # an answer may make a connection ask the next question
             if now - flight.since < CLIENT_PATIENCE:
                 break  # in the order of their departure
-            if flight.waiting and self._serve_stale(flight.waiting, self.cache.get(key, now)):
+            if flight.waiting and self.rescue.serve_stale(flight.waiting, self.cache.get(key, now)):
                 flight.waiting = []
-
-    def _serve_stale(self, waiting: list[Waiter], entry: Entry | None) -> bool:
-        if entry is None:
-            return False
-        for plan, tag, client, send in waiting:
-            self.stale_served += 1
-            send((tag + stale(plan, entry), client))
-        return True
 
     def _servfail(self, waiter: Waiter, reason: str, now: float) -> None:
         self.servfails += 1
-        self._tell(waiter, servfail(waiter[0], reason), now)
+        self._tell(waiter, servfail(waiter[0], reason), now, servfail_reason(waiter[0], reason))
 
-    def _tell(self, waiter: Waiter, answer: bytes, now: float) -> None:
+    def _tell(self, waiter: Waiter, answer: bytes, now: float, reason: str = "") -> None:
         """Send an answer; of failures a network gets only so many."""
         plan, tag, client, send = waiter
-        if answer[1] & RCODE and (mercy := self.policy.tolerates(client, now)):
-            if mercy == DROPPED or plan.query is None:
-                return
-            answer = truncated(plan.query)
+        if rcode := answer[1] & RCODE:
+            self.errors[plan.fate, rcode] += 1
+            if plan.query is not None:
+                reason = reason or self.tables.reasons.known(plan.query.name)
+            self.failures.answer(plan, rcode, client, reason, now)
+            if mercy := self.policy.tolerates(client, now):
+                if mercy == DROPPED or plan.query is None:
+                    return
+                answer = truncated(plan.query)
         send((tag + answer, client))
 
     def _end(self, flight: Flight) -> None:

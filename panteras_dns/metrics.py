@@ -3,59 +3,100 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from dnslib import QTYPE
+from dnslib import QTYPE, RCODE
 
 from panteras_dns.cache import Cache
 from panteras_dns.forwarder import Forwarder
 from panteras_dns.upstream import Health
 
+Sample = tuple[str, tuple[tuple[str, str], ...]]  # a metric's name, and its labels with their values
+
+DOWN = "panteras_upstream_down"  # the only one that is no sum: one lane that is down says it
 _LEAKS = "fenced"  # the fate of a name that would have left for a general upstream
 
 
-def counters(forwarder: Forwarder, cache: Cache, healths: Iterable[Health]) -> Mapping[str, int]:
-    """Name, with its labels, to number. Counted since the start; those of queries since the last reload."""
-    found: Counter[str] = Counter()
-    for name, number in (*_queries(forwarder), *_told(forwarder, cache), *_upstreams(healths)):
-        found[name] += number
-    return dict(sorted(found.items()))
+def samples(forwarder: Forwarder, cache: Cache, healths: Iterable[Health]) -> Counter[Sample]:
+    """What was counted since the start; queries since the last reload."""
+    found: Counter[Sample] = Counter()
+    for name, labels, number in (*_queries(forwarder), *_told(forwarder, cache), *_upstreams(healths)):
+        key = name, tuple(labels.items())
+        found[key] = max(found[key], number) if name == DOWN else found[key] + number
+    return found
 
 
-def _queries(forwarder: Forwarder) -> Iterator[tuple[str, int]]:
-    leaks = 0
+def counters(found: Mapping[Sample, int]) -> Mapping[str, int]:
+    """The same as Prometheus writes them: name with its labels -> number."""
+    return {name + _braced(labels): number for (name, labels), number in sorted(found.items())}
+
+
+def _braced(labels: tuple[tuple[str, str], ...]) -> str:
+    inside = ",".join(f'{name}="{value}"' for name, value in labels)
+    return f"{{{inside}}}" if inside else ""
+
+
+Told = tuple[str, dict[str, str], int]
+
+
+def _queries(forwarder: Forwarder) -> Iterator[Told]:
+    leaks, asked, errors = 0, Counter[str](), Counter[tuple[str, int]](forwarder.errors)
     for transport, planner in (("udp", forwarder.udp), ("tcp", forwarder.tcp)):
-        for (fate, kind), number in planner.tally().items():
-            shown = QTYPE.forward.get(kind, "other")
-            yield f'panteras_queries_total{{fate="{fate}",transport="{transport}",type="{shown}"}}', number
+        queries, given = planner.tally()
+        for (fate, kind), number in queries.items():
+            labels = {"route": fate, "transport": transport, "type": QTYPE.forward.get(kind, "other")}
+            yield "panteras_queries_total", labels, number
+            asked[fate] += number
             leaks += number if fate == _LEAKS else 0
-    yield "panteras_leaks_prevented_total", leaks
+        errors += given
+    yield "panteras_leaks_prevented_total", {}, leaks
+    for (fate, rcode), number in errors.items():
+        yield "panteras_replies_total", {"route": fate, "rcode": str(RCODE.forward.get(rcode, rcode))}, number
+        asked[fate] -= number
+    for fate, number in asked.items():  # with those on their way
+        yield "panteras_replies_total", {"route": fate, "rcode": "NOERROR"}, max(number, 0)
     for repairer in forwarder.tables.repairers.values():
         for repair, number in repairer.counts.items():
-            yield f'panteras_repairs_total{{repair="{repair}"}}', number
+            yield "panteras_repairs_total", {"repair": repair}, number
 
 
-def _told(forwarder: Forwarder, cache: Cache) -> Iterator[tuple[str, int]]:
+def _told(forwarder: Forwarder, cache: Cache) -> Iterator[Told]:
     policy = forwarder.policy
-    yield "panteras_joined_total", forwarder.joined
-    yield "panteras_prefetched_total", forwarder.prefetched
-    yield "panteras_stale_served_total", forwarder.stale_served
-    yield "panteras_insurance_served_total", forwarder.insurance.claims
-    yield "panteras_servfails_total", forwarder.servfails
-    yield "panteras_replies_mismatched_total", forwarder.mismatched
-    yield "panteras_clients_refused_total", policy.refused
-    yield "panteras_clients_limited_total", policy.limited
-    yield "panteras_clients_slipped_total", policy.slipped
-    yield "panteras_cache_hits_total", cache.hits
-    yield "panteras_cache_misses_total", cache.misses
-    yield "panteras_cache_evicted_total", cache.evicted
-    yield "panteras_cache_stored_total", cache.stored
+    numbers = {
+        "joined": forwarder.joined,
+        "prefetched": forwarder.prefetched,
+        "stale_served": forwarder.rescue.stale_served,
+        "insurance_served": forwarder.rescue.insurance.claims,
+        "servfails": forwarder.servfails,
+        "failures": forwarder.failures.count,
+        "replies_mismatched": forwarder.mismatched,
+        "clients_refused": policy.refused,
+        "clients_limited": policy.limited,
+        "clients_slipped": policy.slipped,
+        "cache_hits": cache.hits,
+        "cache_misses": cache.misses,
+        "cache_evicted": cache.evicted,
+        "cache_stored": cache.stored,
+    }
+    for name, number in numbers.items():
+        yield f"panteras_{name}_total", {}, number
+    yield "panteras_cache_entries", {}, len(cache)
 
 
-def _upstreams(healths: Iterable[Health]) -> Iterator[tuple[str, int]]:
+def _upstreams(healths: Iterable[Health]) -> Iterator[Told]:
     for health in healths:
-        label = f'{{server="{health.label}"}}'
-        yield f"panteras_upstream_answers_total{label}", health.answered
-        yield f"panteras_upstream_timeouts_total{label}", health.timeouts
-        yield f"panteras_upstream_refused_total{label}", health.refused
-        yield f"panteras_upstream_strays_total{label}", health.strays
-        yield f"panteras_upstream_full_total{label}", health.full
-        yield f"panteras_upstream_down{label}", 0 if health.usable else 1
+        server = {"server": health.label}
+        yield "panteras_upstream_answers_total", server, health.answered
+        yield "panteras_upstream_timeouts_total", server, health.timeouts
+        yield "panteras_upstream_refused_total", server, health.refused
+        yield "panteras_upstream_strays_total", server, health.strays
+        yield "panteras_upstream_full_total", server, health.full
+        yield DOWN, server, 0 if health.usable else 1
+
+
+def busiest(forwarder: Forwarder, most: int) -> list[tuple[bytes, int]]:
+    """The names that were asked for most, in wire form, with how often; as far as is remembered."""
+    found: Counter[bytes] = Counter()
+    for planner in (forwarder.udp, forwarder.tcp):
+        for plan in planner.plans():
+            if plan.query is not None:
+                found[plan.query.name] += plan.asked
+    return found.most_common(most)

@@ -6,6 +6,7 @@ reader puts the key path before it and gathers every error.
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
@@ -119,6 +120,27 @@ def domain(value: Any) -> str:
     except ValueError:
         raise ValueError(f"not a domain name: {name!r}") from None
     return name.lower().rstrip(".") or "."
+
+
+ADMIN_PORT = 9153
+
+
+def listen_or_off(value: Any) -> Endpoint | None:
+    """An address to listen at, or None for "off"."""
+    if value == "off":
+        return None
+    found = endpoint(text(value), ADMIN_PORT)
+    if found.several:
+        raise ValueError(f'expected one address and a port, or "off", found {value!r}')
+    return found
+
+
+def host(value: Any) -> str:
+    """A host's name as it stands in a URL."""
+    name = text(value).lower()
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name):
+        raise ValueError(f"not a host's name: {value!r}")
+    return name
 
 
 def network(value: Any) -> str:

@@ -5,6 +5,7 @@ asked for every time. Plans belong to one set of tables and go with it when conf
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from panteras_dns.answer import ask, bare_error, dress, error, truncated
@@ -47,6 +48,8 @@ _ENOUGH_REPLIES = 16  # finished replies a plan remembers: Consul shuffles, four
 _SMALL_QUERY = 1024  # bytes; larger ones come over TCP, each time another
 _SMALL_REPLY = 2048  # and only those that cost little memory
 
+FENCED = "PAN104 a Consul name with a search suffix behind it: it does not leave this host"
+UNROUTED = "PAN103 no route for this name"
 _TRANSFERS = (251, 252)  # IXFR, AXFR
 _PROHIBITED, _NOT_SUPPORTED, _BLOCKED = 18, 21, 15  # extended errors (RFC 8914)
 
@@ -63,12 +66,14 @@ class Plan:
     __slots__ = (
         "answer",
         "asked",
+        "asked_before",
         "bare",
         "cached",
         "cookie",
         "direct",
         "fate",
         "finished",
+        "given",
         "group",
         "insured",
         "key",
@@ -77,6 +82,7 @@ class Plan:
         "packet",
         "query",
         "question",
+        "rcode",
         "ready",
         "ready_until",
         "route",
@@ -87,7 +93,9 @@ class Plan:
         self.fate = fate
         self.query = query
         self.answer = answer
-        self.asked = 0
+        self.asked = self.asked_before = 0
+        self.rcode = NOERROR  # of what is given from cache since `asked_before`
+        self.given: dict[int, int] = {}  # other rcode -> queries that got it from cache
         self.cookie: bytes | None = None
         self.insured: Kept | None = None
         self.route: Route | None = None
@@ -104,6 +112,19 @@ class Plan:
         self.ready = b""
         self.ready_until = 0.0
         self.finished: dict[bytes, bytes] = {}
+
+    def gives(self, rcode: int) -> None:
+        """From this query on, until told otherwise, the cache gives that rcode. So nothing is counted when it does."""
+        if self.rcode:
+            self.given[self.rcode] = self.given.get(self.rcode, 0) + self.asked - 1 - self.asked_before
+        self.rcode, self.asked_before = rcode, self.asked - 1
+
+    def errors(self) -> dict[int, int]:
+        """rcode -> queries that got it from cache."""
+        given = dict(self.given)
+        if self.rcode:
+            given[self.rcode] = given.get(self.rcode, 0) + self.asked - self.asked_before
+        return given
 
     def remember(self, body: bytes, finished: bytes) -> None:
         """Keep the result of *finish* for a reply that is likely to come again."""
@@ -138,6 +159,7 @@ class Planner:
         self._limit = limit
         self._most = most
         self._tally: Counter[tuple[str, int]] = Counter()
+        self._errors: Counter[tuple[str, int]] = Counter()
 
     def plan(self, body: bytes) -> Plan | None:
         """The plan for a query (without its id), or None for what is not to be answered at all."""
@@ -148,19 +170,23 @@ class Planner:
         if plan is None:
             return None
         if len(self.young) >= self._most:
-            _count(self._old, self._tally)
+            _count(self._old.values(), self._tally, self._errors)
             self._old = self.young.copy()
             self.young.clear()  # the same dict: the fast path holds its get()
         if len(body) <= _SMALL_QUERY:
             self.young[body] = plan
         return plan
 
-    def tally(self) -> Counter[tuple[str, int]]:
-        """(fate, type) -> queries so far."""
-        total = self._tally.copy()
-        _count(self.young, total)
-        _count(self._old, total)
-        return total
+    def plans(self) -> Iterator[Plan]:
+        """Those that are remembered."""
+        yield from self.young.values()
+        yield from self._old.values()
+
+    def tally(self) -> tuple[Counter[tuple[str, int]], Counter[tuple[str, int]]]:
+        """(fate, type) -> queries so far; (fate, rcode other than NOERROR) -> those answered so from cache."""
+        queries, errors = self._tally.copy(), self._errors.copy()
+        _count(self.plans(), queries, errors)
+        return queries, errors
 
     def _make(self, body: bytes) -> Plan | None:
         flags = int.from_bytes(body[:2], "big")
@@ -240,10 +266,9 @@ class Planner:
         tables = self.tables
         route = tables.routes.match(query.name)
         if route is None:
-            return Plan("unrouted", query, error(query, REFUSED, (_PROHIBITED, "PAN103 no route for this name")))
+            return Plan("unrouted", query, error(query, REFUSED, (_PROHIBITED, UNROUTED)))
         if not route.consul and tables.fence and tables.routes.fenced(query.name):
-            text = "PAN104 a Consul name with a search suffix behind it: it does not leave this host"
-            return Plan("fenced", query, error(query, NXDOMAIN, (_BLOCKED, text)))
+            return Plan("fenced", query, error(query, NXDOMAIN, (_BLOCKED, FENCED)))
         return self.along(query, route)
 
     def along(self, query: Query, route: Route) -> Plan:
@@ -270,6 +295,8 @@ class Planner:
         return plan
 
 
-def _count(plans: dict[bytes, Plan], total: Counter[tuple[str, int]]) -> None:
-    for plan in plans.values():
-        total[plan.fate, plan.query.type if plan.query else 0] += plan.asked
+def _count(plans: Iterable[Plan], queries: Counter[tuple[str, int]], errors: Counter[tuple[str, int]]) -> None:
+    for plan in plans:
+        queries[plan.fate, plan.query.type if plan.query else 0] += plan.asked
+        for rcode, number in plan.errors().items():
+            errors[plan.fate, rcode] += number

@@ -24,6 +24,7 @@ class Reasons:
     def __init__(self, most: int = MOST) -> None:
         self.wanted: dict[bytes, None] = {}
         self.noticed: Callable[[], None] | None = None  # called when a name becomes wanted
+        self.found: Callable[[bytes, str], None] = lambda name, reason: None  # called with every reason
         self._known: dict[bytes, _Known] = {}
         self._last: dict[bytes, str] = {}  # what was told last, for longer
         self._most = most
@@ -37,10 +38,16 @@ class Reasons:
         found.asked = 0
         return found.text
 
+    def known(self, name: bytes) -> str:
+        """The same for those who only look on."""
+        found = self._known.get(name)
+        return found.text if found is not None else ""
+
     def tell(self, name: bytes, reason: str) -> bool:
         """From now on that is the reason; whether it is another than the last one."""
         _put(self._known, name, _Known(reason), self._most)
         before = self._last.get(name)
+        self.found(name, reason)
         _put(self._last, name, reason, self._most)
         return reason != before
 

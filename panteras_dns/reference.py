@@ -4,6 +4,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from panteras_dns.config import TABLES
+from panteras_dns.endpoint import Endpoint
 
 
 def reference() -> str:
@@ -29,6 +30,8 @@ def _default(item: "Field[Any]") -> str:
         return "*required*"
     if value is None:
         return "by kind"
+    if isinstance(value, Endpoint):
+        return f'`"{value}"`'
     return f"`{_toml(value)}`"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 from twisted.logger import Logger
 
+from panteras_dns.admin.channel import Reporter, ends
 from panteras_dns.app import Options, Service
 from panteras_dns.build import check_files, consul_api
 from panteras_dns.config import Config
@@ -29,6 +30,7 @@ from panteras_dns.transport.successor import Successor
 
 log = Logger()
 
+_ADMIN = "panteras_dns.admin.serve"  # not at the top: it imports Twisted's endpoints
 DEMO_LISTEN = (Endpoint("127.0.0.1", 5353),)
 
 
@@ -39,41 +41,57 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
         return _effective(load(), options)
 
     config = effective()
-    process.raise_file_limit()
-    user = process.account(options["user"] or config.dns.user)
-    check_files(config)  # before a predecessor is disturbed
-    sockets = Sockets.of(config)
-    offered = offer(config.dns.handover) if config.dns.handover else None
-    if consul_api(config)[0]:
-        import_module("panteras_dns.explain.catalogue")  # while its files can be read; later than LISTEN_FDS
-    process.drop(user)
-    check_files(config)  # as who will read them from now on
-    if options["file"] and not os.access(options["file"], os.R_OK):
-        sockets.warnings.append(
-            f"{options['file']}: {user.pw_name if user else 'we'} can't read it: a reload will fail"
-        )
+    sockets, offered = _bound(config, options)
     for warning in sockets.warnings:
         click.echo(f"panteras: {warning}", err=True)
     for pair in sockets.sets[0].values():
         click.echo(_listening(pair))
     begin(options["log_format"], options["log_level"])
     count = config.dns.workers
-    settings = Options(load=effective, demo=options["demo"], shared=count > 1, given=sockets.given)
+    channels = [ends() for _ in range(count)] if config.admin.listen is not None else []
+    alone = count == 1 and not channels
+    settings = Options(load=effective, demo=options["demo"], shared=count > 1, given=sockets.given, alone=alone)
 
     def ready() -> None:
         _ready(config, options, sockets.sets[0])
         sockets.tell_predecessor()
 
     def work(index: int, begun: Callable[[], None]) -> None:
+        if index == count:  # behind the workers: what is shown must not keep them from answering
+            ours = [admin for admin, _ in channels]
+            import_module(_ADMIN).run(reactor(), effective, ours, _nearest(sockets.sets[0]), begun)
+            return
         worker = Worker(reactor(), config, settings, sockets, index)
+        worker.reports_to = channels[index][1] if channels else None
         worker.run(begun, offered)
         if worker.status:
             sys.exit(worker.status)
 
-    if count == 1:
+    if alone:
         work(0, ready)
         return 0
-    return Supervisor(count, work).run(ready, _mourn)
+    return Supervisor(count + bool(channels), work).run(ready, _mourn)
+
+
+def _bound(config: Config, options: dict[str, Any]) -> tuple["Sockets", socket.socket | None]:
+    """What needs privileges, and then without them: the sockets, and where the next process may ask for them."""
+    process.raise_file_limit()
+    user = process.account(options["user"] or config.dns.user)
+    check_files(config)  # before a predecessor is disturbed
+    sockets = Sockets.of(config)
+    offered = offer(config.dns.handover) if config.dns.handover else None
+    # While their files can be read; later than LISTEN_FDS.
+    if consul_api(config)[0]:
+        import_module("panteras_dns.explain.catalogue")
+    if config.admin.listen is not None:
+        import_module(_ADMIN)
+    process.drop(user)
+    check_files(config)  # as who will read them from now on
+    if options["file"] and not os.access(options["file"], os.R_OK):
+        sockets.warnings.append(
+            f"{options['file']}: {user.pw_name if user else 'we'} can't read it: a reload will fail"
+        )
+    return sockets, offered
 
 
 def _effective(config: Config, options: dict[str, Any]) -> Config:
@@ -81,6 +99,9 @@ def _effective(config: Config, options: dict[str, Any]) -> Config:
     listen = options["listen"] or (DEMO_LISTEN if options["demo"] else config.dns.listen)
     workers = options["workers"] or config.dns.workers
     config = replace(config, dns=replace(config.dns, listen=tuple(listen), workers=workers))
+    if options["admin"] is not None:
+        listen_at = None if options["admin"] == "off" else options["admin"]
+        config = replace(config, admin=replace(config.admin, listen=listen_at))
     return config.with_defaults(tuple(options["consul"]), tuple(options["upstream"]))
 
 
@@ -124,6 +145,8 @@ class Worker:
         self._service = Service(reactor, config, settings)
         self._sockets = sockets
         self._index = index
+        self.reports_to: socket.socket | None = None  # the admin
+        self._alone = settings.alone
         self.status = 0
 
     def run(self, ready: Callable[[], None], offered: socket.socket | None) -> None:
@@ -147,6 +170,8 @@ class Worker:
             self.status = 1
             self._reactor.stop()
             return
+        if self.reports_to is not None:
+            Reporter(self._reactor, self.reports_to, self._service.snapshot)
         # Almost nothing here makes cycles: the collector need not look at what lives for ever, nor often at the rest.
         gc.collect()
         gc.freeze()
@@ -159,7 +184,7 @@ class Worker:
 
     def _leave(self) -> None:
         """The next process answers: end as if told to, all workers together."""
-        os.kill(os.getppid() if len(self._sockets.sets) > 1 else os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid() if self._alone else os.getppid(), signal.SIGTERM)
 
     def _stop(self) -> None:
         process.notify("STOPPING=1")
@@ -178,6 +203,12 @@ def _actual(pair: Pair) -> Endpoint:
     sock = pair.udp or pair.tcp
     assert sock is not None
     return endpoint_of(sock)
+
+
+def _nearest(pairs: Pairs) -> Endpoint:
+    """Where this gateway is asked by itself: on loopback, if it listens there."""
+    found = [_actual(pair) for pair in pairs.values()]
+    return next((one for one in found if one.loopback), found[0])
 
 
 def _listening(pair: Pair) -> str:
@@ -206,4 +237,4 @@ def _ready(config: Config, options: dict[str, Any], pairs: Pairs) -> None:
 def _mourn(pid: int, status: int) -> None:
     code = os.waitstatus_to_exitcode(status)
     how = f"by signal {-code}" if code < 0 else f"with status {code}"
-    click.echo(f"panteras: worker {pid} ended {how}; another takes its place", err=True)
+    click.echo(f"panteras: process {pid} ended {how}; another takes its place", err=True)

@@ -42,6 +42,7 @@ class Health:
         self.rtt = 0.0  # seconds, smoothed
         self.latency = [0] * BUCKETS
         self.answered = self.timeouts = self.refused = self.strays = self.full = 0
+        self.waited = 0.0  # seconds for all answers; those of one turn count as the last of them
         self.changed: Callable[[Health], None] = lambda health: None
         self._probe_at = 0.0
         self._pause = PROBE_FIRST
@@ -54,6 +55,7 @@ class Health:
     def answer(self, took: float, count: int = 1) -> None:
         """*count* answers, the last after *took* seconds. Any answer means alive."""
         self.answered += count
+        self.waited += took * count
         self.rtt += (took - self.rtt) * 0.125 if self.rtt else took
         if self.down_since is not None:
             self.down_since = None

@@ -223,7 +223,7 @@ def test_a_stale_answer_beats_none():
     assert addresses_in(answer) == ["192.0.2.1"]
     assert parsed(answer).answer[0].ttl == 30
     assert reason_in(answer)[0] == 3
-    assert world.forwarder.stale_served == 1
+    assert world.forwarder.rescue.stale_served == 1
 
 
 def test_a_stale_answer_is_given_to_those_who_have_waited_long_enough():

@@ -43,7 +43,7 @@ def test_the_last_good_answer_serves_when_consul_fails():
 
     assert addresses_in(answer) == ["10.0.0.2"]
     assert reason_in(answer)[0] == 3
-    assert world.forwarder.insurance.claims == 1
+    assert world.forwarder.rescue.insurance.claims == 1
 
 
 def test_an_answer_that_came_by_the_fast_path_is_the_last_one_too():

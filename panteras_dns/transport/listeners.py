@@ -48,6 +48,8 @@ class UdpListener:
             return 0
         self._forwarder.handle(datagrams, self._host, self._reply, now)
         self.queries += len(datagrams)
+        if datagrams:
+            self._forwarder.recent.append((now, *datagrams[-1]))
         return len(datagrams)
 
     def flush(self) -> None:
@@ -115,7 +117,7 @@ class Connection(protocol.Protocol):
 
     def __init__(self, listener: TcpListener, host: str) -> None:
         self._listener = listener
-        self._host = host
+        self.host = host
         self._buffer = bytearray()
         self._no_more = False
         self._reading = False
@@ -125,7 +127,7 @@ class Connection(protocol.Protocol):
 
     def connectionMade(self) -> None:
         self._listener.connections[self] = None
-        self._listener.per_client[self._host] += 1
+        self._listener.per_client[self.host] += 1
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
 
@@ -149,7 +151,7 @@ class Connection(protocol.Protocol):
         self._listener.queries += 1
         self.open += 1
         try:
-            answered = self._listener.forwarder.handle_message(packet, self, self._host, _reply, self.moved)
+            answered = self._listener.forwarder.handle_message(packet, self, self.host, _reply, self.moved)
         except Exception:
             log.failure("a bug: a query was not understood")
             answered = False
@@ -202,9 +204,9 @@ class Connection(protocol.Protocol):
     def connectionLost(self, reason: Any = protocol.connectionDone) -> None:
         if self in self._listener.connections:
             del self._listener.connections[self]
-            self._listener.per_client[self._host] -= 1
-            if not self._listener.per_client[self._host]:
-                del self._listener.per_client[self._host]
+            self._listener.per_client[self.host] -= 1
+            if not self._listener.per_client[self.host]:
+                del self._listener.per_client[self.host]
 
 
 def _reply(answer: tuple[bytes, Connection]) -> None:

@@ -108,11 +108,13 @@ def _pair(port: int) -> tuple[socket.socket, socket.socket]:
 class Gateway:
     """A running `panteras serve`. It keeps its user: files and sockets of a test are private to it."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None, **options) -> None:
+    def __init__(
+        self, *arguments: str, admin: str = "off", environment: dict[str, str] | None = None, **options
+    ) -> None:
         self.lines: list[str] = []
         self.log: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "panteras_dns", "serve", "--user", "root", *arguments],
+            [sys.executable, "-m", "panteras_dns", "serve", "--user", "root", "--admin", admin, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,0 +1,112 @@
+"""A question and an answer between the admin and a worker, over a pair of sockets that outlives both.
+
+The parent makes the pairs and keeps them, so that a worker that was replaced answers where the last one did. Messages
+are JSON, one a datagram: SEQPACKET keeps their borders, whatever becomes of who wrote them. What does not fit is not
+sent.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from zope.interface import implementer
+
+log = Logger()
+
+PATIENCE = 0.5  # seconds for all workers to answer
+LARGEST = 180_000  # octets: Linux gives a socket 212,992 by default
+Ends = tuple[socket.socket, socket.socket]  # the admin's, the worker's
+
+
+def ends() -> Ends:
+    """Both ends of a channel."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+
+
+@implementer(IReadDescriptor)
+class _End:
+    """A socket on the reactor."""
+
+    def __init__(self, sock: socket.socket, heard: Callable[[Any], None]) -> None:
+        self._sock, self._heard = sock, heard
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def logPrefix(self) -> str:
+        return "admin"
+
+    def doRead(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            message = self._sock.recv(LARGEST + 1)
+            try:
+                self._heard(json.loads(message))
+            except Exception:
+                log.failure("a bug: the admin and a worker did not understand each other")
+
+    def connectionLost(self, reason: Any) -> None:
+        """The end of the reactor."""
+
+    def send(self, value: Any) -> None:
+        message = json.dumps(value, separators=(",", ":")).encode()
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            if len(message) <= LARGEST:
+                self._sock.send(message)
+
+
+class Reporter:
+    """A worker's end: every question is answered with what *snapshot* makes of it."""
+
+    def __init__(
+        self, reactor: Any, sock: socket.socket, snapshot: Callable[[Mapping[str, Any], float], dict[str, Any]]
+    ) -> None:
+        self._snapshot = snapshot
+        self._end = _End(sock, self._answer)
+        self._begun = time.time()
+        reactor.addReader(self._end)
+
+    def _answer(self, asked: Mapping[str, Any]) -> None:
+        told = self._snapshot(asked, time.time() - time.monotonic())
+        self._end.send({"number": asked.get("number"), "pid": os.getpid(), "begun": self._begun, **told})
+
+
+class Workers:
+    """The admin's ends. *taken* is called with a worker's index and what it tells."""
+
+    def __init__(
+        self, reactor: Any, socks: Sequence[socket.socket], taken: Callable[[int, dict[str, Any]], None]
+    ) -> None:
+        self._reactor, self._taken = reactor, taken
+        self._ends = [_End(sock, self._heard(index)) for index, sock in enumerate(socks)]
+        self._waiting: list[tuple[set[int], Deferred[None]]] = []
+        for end in self._ends:
+            reactor.addReader(end)
+
+    def ask(self, asked: Callable[[int], Mapping[str, Any]]) -> "Deferred[None]":
+        """Ask all of them what *asked* says for each index. Fires when all have answered, or have had the time."""
+        missing = set(range(len(self._ends)))
+        done: Deferred[None] = Deferred()
+        self._waiting.append((missing, done))
+        for index, end in enumerate(self._ends):
+            end.send(asked(index))
+        return done.addTimeout(PATIENCE, self._reactor, onTimeoutCancel=lambda _, __: None)
+
+    def _heard(self, index: int) -> Callable[[Any], None]:
+        def taken(told: Any) -> None:
+            self._taken(index, told)
+            for missing, _ in self._waiting:
+                missing.discard(index)
+            over = [done for missing, done in self._waiting if not missing or done.called]
+            self._waiting = [one for one in self._waiting if one[0] and not one[1].called]
+            for done in over:
+                if not done.called:
+                    done.callback(None)
+
+        return taken

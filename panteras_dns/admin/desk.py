@@ -1,0 +1,141 @@
+"""What is answered under which path, and who looks at it live."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from panteras_dns.admin.exposition import Exposition
+from panteras_dns.admin.site import Answer, Handler, as_json, as_text, file
+from panteras_dns.admin.status import Around, status
+from panteras_dns.admin.stream import MOST, Stream
+from panteras_dns.admin.sums import Sums
+from panteras_dns.explain.explain import Explainer, Question
+from panteras_dns.names import wire_name
+
+LOOKED = 15.0  # seconds for which somebody who asked for the status is taken to go on looking
+_ROWS = 50  # in one frame
+_EXPLAINING = 4  # names at once: each takes a thread and asks Consul
+Fresh = Callable[[], Awaitable[None]]
+_READY = 20.0  # seconds without a word of a worker until we are not ready
+
+
+class Desk:
+    """Handlers of the paths, and the streams that are open. *fresh* asks the workers; *asked_as*: this gateway and its
+    domain, for names to be explained."""
+
+    def __init__(self, sums: Sums, around: Around, explainer: Explainer, asked_as: Question, fresh: Fresh) -> None:
+        self._sums, self._around = sums, around
+        self._explainer, self._asked_as, self._fresh = explainer, asked_as, fresh
+        self._exposition = Exposition(sums)
+        self._streams: list[Stream] = []
+        self._asked = 0.0
+        self._explaining = 0
+
+    def paths(self) -> dict[str, Handler]:
+        return {
+            "/": file("index.html"),
+            "/style.css": file("style.css"),
+            "/dashboard.js": file("dashboard.js"),
+            "/icon.svg": file("icon.svg"),
+            "/metrics": self._metrics,
+            "/healthz": lambda _: as_text("ok"),
+            "/readyz": self._readyz,
+            "/status": self._status,
+            "/failures": self._failures,
+            "/query": self._query,
+            "/events": self._events,
+        }
+
+    def looked_at(self) -> bool:
+        return bool(self._streams) or time.monotonic() - self._asked < LOOKED
+
+    def tell(self, now: float) -> None:
+        """A frame for all who look."""
+        if not self._streams:
+            return
+        whole = status(self._sums, self._around, now)
+        for stream in self._streams:
+            if stream.send("status", whole):
+                self._tell_rows(stream)
+
+    def _tell_rows(self, stream: Stream) -> None:
+        new = [row for row in self._rows() if row["number"] > stream.seen]
+        if new:
+            last = max(row["number"] for row in new)
+            shown = sorted(new, key=lambda row: row["at"])[-_ROWS:]
+            if stream.send("rows", {"rows": shown, "not_shown": len(new) - len(shown)}, last):
+                stream.seen = last
+
+    def _rows(self) -> Iterable[dict[str, Any]]:
+        yield from self._sums.failures
+        yield from self._sums.queries
+
+    # Paths
+
+    async def _metrics(self, request: Any) -> Answer:
+        await self._fresh()
+        body, kind = self._exposition.text(request.getHeader("accept") or "")
+        return 200, kind, body
+
+    def _readyz(self, _: Any) -> Answer:
+        """Alive is not ready: a worker that nobody heard of answers no names either."""
+        heard = min((worker.heard for worker in self._sums.workers), default=0.0)
+        if time.time() - heard < _READY:
+            return as_text("ready")
+        return as_text("not ready: a worker does not tell", 503)
+
+    async def _status(self, _: Any) -> Answer:
+        self._asked = time.monotonic()
+        await self._fresh()
+        return as_json(status(self._sums, self._around, time.time()))
+
+    async def _failures(self, request: Any) -> Answer:
+        """Those that are kept, newest first: `?name=` only of that name, `?before=` seconds since the epoch."""
+        await self._fresh()
+        name = _argument(request, "name").rstrip(".").lower()
+        try:
+            before = float(_argument(request, "before") or "inf")
+        except ValueError:
+            return as_text("before: expected seconds since the epoch", 400)
+        rows = [
+            row
+            for row in reversed(self._sums.failures)
+            if row["at"] <= before and (not name or row["name"].rstrip(".").lower() == name)
+        ]
+        return as_json({"version": 1, "kept": len(self._sums.failures), "failures": rows[:500]})
+
+    async def _query(self, request: Any) -> Answer:
+        """As `panteras explain --json`."""
+        name, kind = _argument(request, "name"), _argument(request, "type") or "A"
+        try:
+            wire_name(name or "..")
+        except ValueError:
+            return as_text("name: expected a domain name, as in /query?name=web.service.consul", 400)
+        if self._explaining >= _EXPLAINING:
+            return as_text("too many names are being explained: try again", 503)
+        self._explaining += 1
+        try:
+            found = await self._explainer.explain(replace(self._asked_as, name=name, type=kind))
+        except ValueError as problem:
+            return as_text(f"type: {problem}", 400)
+        finally:
+            self._explaining -= 1
+        return 200, "application/json", found.as_json().encode() + b"\n"
+
+    def _events(self, request: Any) -> Answer | None:
+        if len(self._streams) >= MOST:
+            return as_text(f"{MOST} browsers look already", 503)
+        if request.method == b"HEAD":
+            return 200, "text/event-stream", b""
+        last = request.getHeader("last-event-id") or "0"
+        stream = Stream(request, int(last) if last.isdigit() else 0)
+        self._streams.append(stream)
+        request.notifyFinish().addBoth(lambda _: self._streams.remove(stream))
+        stream.send("status", status(self._sums, self._around, time.time()))
+        return None
+
+
+def _argument(request: Any, name: str) -> str:
+    given = request.args.get(name.encode(), [b""])
+    return str(given[-1].decode("utf-8", "replace"))

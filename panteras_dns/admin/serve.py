@@ -1,0 +1,128 @@
+"""The admin process: asks the workers, listens for people, programs and browsers, and answers no DNS."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from panteras_dns.admin.beside import Beside
+from panteras_dns.admin.channel import Workers
+from panteras_dns.admin.desk import Desk
+from panteras_dns.admin.site import Site
+from panteras_dns.admin.status import Around
+from panteras_dns.admin.sums import Sums
+from panteras_dns.build import consul_api
+from panteras_dns.config import Config
+from panteras_dns.consul import Consul
+from panteras_dns.endpoint import Endpoint
+from panteras_dns.explain.explain import Explainer, Question
+from panteras_dns.options import ConfigError
+
+log = Logger()
+
+LOOK = 1.0  # seconds between two questions to the workers while somebody looks
+REST = 10  # of these, while nobody does
+AGAIN = 5.0  # seconds until it is tried again to listen
+
+
+class Admin:
+    """*dns*: where this gateway answers, to be asked as a client would."""
+
+    def __init__(self, reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint) -> None:
+        self._reactor, self._load = reactor, load
+        self.config = load()
+        self.sums = Sums(len(socks))
+        self.around = Around(socket.gethostname(), version("panteras-gateway"), time.time())
+        self._workers = Workers(reactor, socks, self._told)
+        consul = self._api()
+        self._beside = Beside(reactor, consul, self.config.admin.people, self.around)
+        domains = next((route.domains for route in self.config.route if route.kind == "consul"), ("consul",))
+        explainer = Explainer(reactor, consul or Consul(reactor))
+        self.desk = Desk(self.sums, self.around, explainer, Question("", "A", dns, domains[0]), self._fresh)
+        self._port: Any = None
+        self._turn = 0
+        self._complained = False
+
+    def start(self) -> None:
+        loop = LoopingCall(self._look)
+        loop.clock = self._reactor
+        loop.start(LOOK)
+        self._listen()
+
+    def reload(self) -> None:
+        """The address and names anew; a configuration that is wrong is the workers' to complain about."""
+        try:
+            config = self._load()
+        except ConfigError:
+            return
+        moved = config.admin.listen != self.config.admin.listen
+        self.config = config
+        if moved and self._port is not None:
+            self._port.stopListening()
+            self._port = None
+            self._listen()
+
+    def _api(self) -> Consul | None:
+        place, token = consul_api(self.config)
+        return Consul(self._reactor, place, token) if place else None
+
+    def _listen(self) -> None:
+        """A port that is taken is waited for: the process before us may still have it, and names must go on."""
+        at = self.config.admin.listen
+        if at is None or self._port is not None:
+            return
+        site = Site(self._reactor, self.desk.paths(), lambda: self.config.admin.hosts)
+        try:
+            self._port = self._reactor.listenTCP(at.port, site, interface=at.host)
+        except CannotListenError as problem:
+            if not self._complained:
+                log.warn(
+                    "admin: not listening on {at}: {problem}", at=at, problem=os.strerror(problem.socketError.errno)
+                )
+            self._complained = True
+            self._reactor.callLater(AGAIN, self._listen)
+            return
+        self._complained = False
+        actual = self._port.getHost()
+        log.info("admin: http://{at}/", at=Endpoint(actual.host, actual.port))
+
+    def _fresh(self) -> "Deferred[None]":
+        return self._workers.ask(self.sums.question)
+
+    def _look(self) -> None:
+        self._turn += 1
+        looked_at = self.desk.looked_at()
+        if not looked_at and self._turn % REST != 1:
+            return
+        self._fresh()
+        if looked_at:
+            self._beside.look(time.time)
+        self.desk.tell(time.time())
+
+    def _told(self, index: int, told: dict[str, Any]) -> None:
+        self.sums.take(index, told, time.time())
+
+
+def run(
+    reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint, begun: Callable[[], None]
+) -> None:
+    """Until told to stop."""
+    admin = Admin(reactor, load, socks, dns)
+    for number, call in {
+        signal.SIGTERM: reactor.stop,
+        signal.SIGINT: reactor.stop,
+        signal.SIGHUP: admin.reload,
+        signal.SIGUSR1: lambda: None,
+    }.items():
+        signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
+    reactor.callWhenRunning(begun)
+    reactor.callWhenRunning(admin.start)
+    reactor.run(installSignalHandlers=False)
