@@ -24,6 +24,7 @@ _ELSEWHERE = {  # the doors hold secrets, the box Docker's socket, explain asks 
     "doctor": "panteras_dns.doctor.commands",
     "explain": "panteras_dns.explain.commands",
     "registrator": "panteras_dns.box.commands",
+    "top": "panteras_dns.admin.commands",
 }
 
 
@@ -50,6 +51,7 @@ def main(context: click.Context) -> None:
     panteras serve --demo                    try it: no root, no Consul, no configuration
     panteras query python1.service.consul    ask it, and see who answered
     panteras explain python1.service.consul  why a name does not work, and what helps
+    panteras top                             what goes on, live, in this terminal
     sudo panteras doctor                     what is wrong with this host, and the commands that mend it
     sudo panteras access grant alice         let a person in from outside, through the SSH door
     sudo panteras registrator                containers of this host appear in Consul, and go with their end

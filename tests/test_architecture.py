@@ -40,6 +40,7 @@ PURE = [
     "admin.snapshot",
     "admin.status",
     "admin.sums",
+    "admin.top",
     "options",
     "config",
     "box.service",
@@ -133,6 +134,9 @@ MAY_IMPORT = {
         "explain.explain",
         "names",
     },
+    "admin.top": {"explain.explanation"},
+    "admin.client": {"endpoint"},
+    "admin.commands": {"admin.client", "admin.top", "arguments", "endpoint", "options"},
     "admin.serve": {
         "admin.beside",
         "admin.channel",

@@ -4,11 +4,10 @@ Asked only while somebody looks, and not more often than every few seconds.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
 from panteras_dns.admin.status import Around, Known
@@ -18,6 +17,7 @@ from panteras_dns.rest import Unreachable
 log = Logger()
 
 AGAIN = 5.0  # seconds between two looks
+PATIENCE = 2.0  # seconds to wait for Consul when somebody asks; what is not known then, is told as such
 STALE = 120.0  # seconds after which nobody seems to write the file of people any more
 _LARGEST = 1 << 20  # octets of that file
 
@@ -29,20 +29,29 @@ class Beside:
         self._reactor, self._consul = reactor, consul
         self._people, self._around = people, around
         self._due = 0.0
-        self._asking: Deferred[None] | None = None
+        self._asking = False
+        self._waiting: list[Deferred[None]] = []
 
-    def look(self, wall: Callable[[], float]) -> None:
+    def look(self, wall: float) -> "Deferred[None]":
+        """Fires when it is known; *wall* is the time, in seconds since the epoch."""
         now = self._reactor.seconds()
-        if self._asking is not None or now < self._due:
-            return
-        self._due = now + AGAIN
-        self._around.people, self._around.ending = people(self._people, wall())
-        self._asking = ensureDeferred(self._services())
-        self._asking.addErrback(lambda failure: log.failure("a bug: services are not looked at", failure))
-        self._asking.addCallback(self._over)
+        if not self._asking and now < self._due:
+            return succeed(None)
+        known: Deferred[None] = Deferred()
+        self._waiting.append(known)
+        if not self._asking:
+            self._due, self._asking = now + AGAIN, True
+            self._around.people, self._around.ending = people(self._people, wall)
+            asking = ensureDeferred(self._services())
+            asking.addErrback(lambda failure: log.failure("a bug: services are not looked at", failure))
+            asking.addCallback(self._over)
+        return known.addTimeout(PATIENCE, self._reactor, onTimeoutCancel=lambda _, __: None)
 
     def _over(self, _: Any) -> None:
-        self._asking = None
+        self._asking, waiting, self._waiting = False, self._waiting, []
+        for known in waiting:
+            if not known.called:
+                known.callback(None)
 
     async def _services(self) -> None:
         if self._consul is None:

@@ -16,7 +16,7 @@ from panteras_dns.names import wire_name
 LOOKED = 15.0  # seconds for which somebody who asked for the status is taken to go on looking
 _ROWS = 50  # in one frame
 _EXPLAINING = 4  # names at once: each takes a thread and asks Consul
-Fresh = Callable[[], Awaitable[None]]
+Fresh = Callable[[], Awaitable[Any]]
 _READY = 20.0  # seconds without a word of a worker until we are not ready
 
 

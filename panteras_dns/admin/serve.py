@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -46,7 +46,7 @@ class Admin:
         self._beside = Beside(reactor, consul, self.config.admin.people, self.around)
         domains = next((route.domains for route in self.config.route if route.kind == "consul"), ("consul",))
         explainer = Explainer(reactor, consul or Consul(reactor))
-        self.desk = Desk(self.sums, self.around, explainer, Question("", "A", dns, domains[0]), self._fresh)
+        self.desk = Desk(self.sums, self.around, explainer, Question("", "A", dns, domains[0]), self._whole)
         self._port: Any = None
         self._turn = 0
         self._complained = False
@@ -97,6 +97,9 @@ class Admin:
     def _fresh(self) -> "Deferred[None]":
         return self._workers.ask(self.sums.question)
 
+    def _whole(self) -> "Deferred[Any]":
+        return gatherResults([self._fresh(), self._beside.look(time.time())])
+
     def _look(self) -> None:
         self._turn += 1
         looked_at = self.desk.looked_at()
@@ -104,7 +107,7 @@ class Admin:
             return
         self._fresh()
         if looked_at:
-            self._beside.look(time.time)
+            self._beside.look(time.time())
         self.desk.tell(time.time())
 
     def _told(self, index: int, told: dict[str, Any]) -> None:

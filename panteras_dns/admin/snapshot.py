@@ -45,9 +45,14 @@ def snapshot(seat: Seat, asked: Mapping[str, Any], ahead: float) -> dict[str, An
         "failed": failures.count,
         "failures": [_failure(one, ahead) for one in failures.since(int(asked.get("failures", 0)), MOST_FAILURES)],
         "queries": list(_queries(seat.forwarder, float(asked.get("queries", 0)) - ahead, ahead)),
-        "names": [[text_name(name), number] for name, number in busiest(seat.forwarder, MOST_NAMED)],
+        "names": [[shown(name), number] for name, number in busiest(seat.forwarder, MOST_NAMED)],
         "clients": Counter(host_text(client) for _, _, client in seat.forwarder.recent).most_common(MOST_NAMED),
     }
+
+
+def shown(name: bytes) -> str:
+    """A name as people write it: without the dot at its end, unless that is all."""
+    return text_name(name)[:-1] or "."
 
 
 def _by_label(healths: list[Health]) -> dict[str, list[Health]]:
@@ -78,7 +83,7 @@ def _failure(failure: Failure, ahead: float) -> dict[str, Any]:
     return {
         "at": failure.at + ahead,
         "client": host_text(failure.client),
-        "name": text_name(failure.name),
+        "name": shown(failure.name),
         "type": QTYPE.forward.get(failure.type, f"TYPE{failure.type}"),
         "route": failure.route,
         "rcode": str(RCODE.forward.get(failure.rcode, failure.rcode)),
@@ -97,7 +102,7 @@ def _queries(forwarder: Forwarder, after: float, ahead: float) -> Iterator[dict[
         yield {
             "at": at + ahead,
             "client": host_text(client),
-            "name": text_name(query.name),
+            "name": shown(query.name),
             "type": QTYPE.forward.get(query.type, f"TYPE{query.type}"),
             "route": plan.fate if plan else "",
         }

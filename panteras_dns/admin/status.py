@@ -163,9 +163,14 @@ def _cache(sums: Sums) -> dict[str, Any]:
 def _services(known: Known) -> dict[str, Any]:
     if known.value is None:
         return {"known": None, "down": None, "problem": known.problem, "list": []}
-    worst = sorted(known.value, key=lambda one: (one["passing"] > 0, one["passing"] == one["instances"], one["name"]))
-    down = sum(one["passing"] == 0 for one in worst)
+    worst = sorted(known.value, key=lambda one: (not _is_down(one), one["passing"] == one["instances"], one["name"]))
+    down = sum(map(_is_down, worst))
     return {"known": len(worst), "down": down, "problem": "", "list": worst[:_MOST_SERVICES]}
+
+
+def _is_down(service: Mapping[str, Any]) -> bool:
+    """Without checks nothing is known of it."""
+    return bool(service["instances"]) and not service["passing"]
 
 
 def _told(known: Known) -> dict[str, Any]:
@@ -193,7 +198,7 @@ def _verdict(
             text = one["text"].removeprefix(one["code"]).strip()
             problems.append((one["code"], f"{one['name']} {text} ({one['count']} failed)", one["first"]))
     for one in services["list"]:
-        if one["passing"] == 0 and not any(one["name"] in text for _, text, _ in problems):
+        if _is_down(one) and not any(one["name"] in text for _, text, _ in problems):
             problems.append(("PAN201", f"{one['name']} has no passing instance", None))
     if not problems:
         text = f"all is well: {asked['total']} queries, none of the last {WINDOW / 60:.0f} minutes failed"
