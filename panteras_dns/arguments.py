@@ -4,7 +4,9 @@ import functools
 import http.client
 import ipaddress
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +65,27 @@ class ServerType(click.ParamType[Any]):
             return server(value)
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
+
+
+class MomentType(click.ParamType[float]):
+    """A moment that has passed, in UTC as logs have it: 14:03, 14:03:20, 2026-11-25T14:03, or 5m for so long ago."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> float:
+        if isinstance(value, float):
+            return value
+        now = datetime.now(UTC)
+        if found := re.fullmatch(r"(\d{1,6})([smhd])", value):
+            return now.timestamp() - int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+        try:
+            whole = value if re.match(r"\d{4}-", value) else f"{now:%Y-%m-%d}T{value}"
+            moment = datetime.fromisoformat(whole)
+        except ValueError:
+            self.fail(f"{value!r}: expected a time like 14:03, 2026-11-25T14:03 (UTC) or 5m", param, ctx)
+        # Who names a minute means all of it.
+        until = 59.999 if re.search(r"\d\d:\d\d$", whole) and whole.count(":") == 1 else 0.999
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() + until
 
 
 class NameType(click.ParamType[str]):

@@ -59,7 +59,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     def work(index: int, begun: Callable[[], None]) -> None:
         if index == count:  # behind the workers: what is shown must not keep them from answering
             ours = [admin for admin, _ in channels]
-            import_module(_ADMIN).run(reactor(), effective, ours, _nearest(sockets.sets[0]), begun)
+            _show(lambda: import_module(_ADMIN).run(reactor(), effective, ours, _nearest(sockets.sets[0]), begun))
             return
         worker = Worker(reactor(), config, settings, sockets, index)
         worker.reports_to = channels[index][1] if channels else None
@@ -71,6 +71,13 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
         work(0, ready)
         return 0
     return Supervisor(count + bool(channels), work).run(ready, _mourn)
+
+
+def _show(admin: Callable[[], None]) -> None:
+    try:
+        admin()
+    except Exception:
+        log.failure("a bug: the admin has ended")
 
 
 def _bound(config: Config, options: dict[str, Any]) -> tuple["Sockets", socket.socket | None]:

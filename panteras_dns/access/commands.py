@@ -2,6 +2,7 @@
 done elsewhere."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from panteras_dns.access import doorway, names, report, vault
+from panteras_dns.access import tell as telling
 from panteras_dns.access.commandline import PATH, json, with_ca_key, with_passphrase, with_state
 from panteras_dns.access.ssh import sshd
 from panteras_dns.access.trouble import Misuse, Trouble
@@ -214,6 +216,33 @@ def sessions(vault: Vault, as_json: bool) -> None:
     for sentence in silent:
         click.echo(f"panteras: {sentence}", err=True)
     sys.exit(1 if silent else 0)
+
+
+@access.command()
+@with_state
+@click.option("--to", type=PATH, default=Path("/run/panteras/people.json"), show_default=True, help="file to write")
+@click.option(
+    "--every", type=click.IntRange(1, 60), help="write it anew after so many seconds, for ever  [default: once]"
+)
+def tell(vault: Vault, to: Path, every: int | None) -> None:
+    """Write who is connected and what ends soon to a file that the dashboard reads: names, and nothing secret.
+
+    \b
+    panteras access tell
+    panteras access tell --every 10
+    """
+    vault.check()
+    while True:
+        identities = _identities(vault)
+        found, silent = identities.sessions()
+        ending = report.ending(identities.all(), telling.WARN, identities.own(), telling.WARN)
+        telling.write(to, telling.picture(found, ending, report.now()))
+        for sentence in silent:
+            click.echo(f"panteras: {sentence}", err=True)
+        if every is None:
+            click.echo(f"{to}: {len(found)} connected, {len(ending)} end within {telling.WARN} days")
+            sys.exit(1 if silent else 0)
+        time.sleep(every)
 
 
 @access.command()

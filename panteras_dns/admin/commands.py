@@ -27,13 +27,7 @@ _PROBLEM, _UNKNOWN = 1, 3
 
 
 @click.command()
-@click.option(
-    "--admin",
-    "at",
-    type=EndpointType(ADMIN_PORT),
-    default="127.0.0.1",
-    help="admin of the gateway  [default: 127.0.0.1:9153]",
-)
+@click.option("--admin", "at", type=EndpointType(ADMIN_PORT), default="127.0.0.1:9153", show_default=True)
 @click.option("--once", is_flag=True, help="print it once and end; so it is without a terminal")
 @click.option(
     "--every", type=click.FloatRange(0.2, 3600), default=1.0, show_default=True, help="seconds between two looks"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from panteras_dns.admin.exposition import Exposition
@@ -16,18 +16,30 @@ from panteras_dns.names import wire_name
 LOOKED = 15.0  # seconds for which somebody who asked for the status is taken to go on looking
 _ROWS = 50  # in one frame
 _EXPLAINING = 4  # names at once: each takes a thread and asks Consul
-Fresh = Callable[[], Awaitable[Any]]
 _READY = 20.0  # seconds without a word of a worker until we are not ready
 
 
-class Desk:
-    """Handlers of the paths, and the streams that are open. *fresh* asks the workers; *asked_as*: this gateway and its
-    domain, for names to be explained."""
+@dataclass
+class View:
+    """What is shown. `fresh` asks the workers, `whole` also those beside them."""
 
-    def __init__(self, sums: Sums, around: Around, explainer: Explainer, asked_as: Question, fresh: Fresh) -> None:
-        self._sums, self._around = sums, around
-        self._explainer, self._asked_as, self._fresh = explainer, asked_as, fresh
-        self._exposition = Exposition(sums)
+    sums: Sums
+    around: Around
+    fresh: Callable[[], Awaitable[Any]]
+    whole: Callable[[], Awaitable[Any]]
+
+    def status(self) -> dict[str, Any]:
+        return status(self.sums, self.around, time.time())
+
+
+class Desk:
+    """Handlers of the paths, and the streams that are open. *asked_as*: this gateway and its domain, for names to be
+    explained."""
+
+    def __init__(self, view: View, explainer: Explainer, asked_as: Question) -> None:
+        self._view, self._sums = view, view.sums
+        self._explainer, self._asked_as = explainer, asked_as
+        self._exposition = Exposition(view.sums)
         self._streams: list[Stream] = []
         self._asked = 0.0
         self._explaining = 0
@@ -50,11 +62,11 @@ class Desk:
     def looked_at(self) -> bool:
         return bool(self._streams) or time.monotonic() - self._asked < LOOKED
 
-    def tell(self, now: float) -> None:
+    def tell(self) -> None:
         """A frame for all who look."""
         if not self._streams:
             return
-        whole = status(self._sums, self._around, now)
+        whole = self._view.status()
         for stream in self._streams:
             if stream.send("status", whole):
                 self._tell_rows(stream)
@@ -74,7 +86,7 @@ class Desk:
     # Paths
 
     async def _metrics(self, request: Any) -> Answer:
-        await self._fresh()
+        await self._view.fresh()
         body, kind = self._exposition.text(request.getHeader("accept") or "")
         return 200, kind, body
 
@@ -87,12 +99,12 @@ class Desk:
 
     async def _status(self, _: Any) -> Answer:
         self._asked = time.monotonic()
-        await self._fresh()
-        return as_json(status(self._sums, self._around, time.time()))
+        await self._view.whole()
+        return as_json(self._view.status())
 
     async def _failures(self, request: Any) -> Answer:
         """Those that are kept, newest first: `?name=` only of that name, `?before=` seconds since the epoch."""
-        await self._fresh()
+        await self._view.fresh()
         name = _argument(request, "name").rstrip(".").lower()
         try:
             before = float(_argument(request, "before") or "inf")
@@ -132,7 +144,7 @@ class Desk:
         stream = Stream(request, int(last) if last.isdigit() else 0)
         self._streams.append(stream)
         request.notifyFinish().addBoth(lambda _: self._streams.remove(stream))
-        stream.send("status", status(self._sums, self._around, time.time()))
+        stream.send("status", self._view.status())
         return None
 
 

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from panteras_dns.admin.beside import Beside
 from panteras_dns.admin.channel import Workers
-from panteras_dns.admin.desk import Desk
+from panteras_dns.admin.desk import Desk, View
 from panteras_dns.admin.site import Site
 from panteras_dns.admin.status import Around
 from panteras_dns.admin.sums import Sums
@@ -46,7 +46,8 @@ class Admin:
         self._beside = Beside(reactor, consul, self.config.admin.people, self.around)
         domains = next((route.domains for route in self.config.route if route.kind == "consul"), ("consul",))
         explainer = Explainer(reactor, consul or Consul(reactor))
-        self.desk = Desk(self.sums, self.around, explainer, Question("", "A", dns, domains[0]), self._whole)
+        view = View(self.sums, self.around, self._fresh, self._whole)
+        self.desk = Desk(view, explainer, Question("", "A", dns, domains[0]))
         self._port: Any = None
         self._turn = 0
         self._complained = False
@@ -108,7 +109,7 @@ class Admin:
         self._fresh()
         if looked_at:
             self._beside.look(time.time())
-        self.desk.tell(time.time())
+        self.desk.tell()
 
     def _told(self, index: int, told: dict[str, Any]) -> None:
         self.sums.take(index, told, time.time())
@@ -117,7 +118,8 @@ class Admin:
 def run(
     reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint, begun: Callable[[], None]
 ) -> None:
-    """Until told to stop."""
+    """Until told to stop. It is ready at once: that names are answered does not wait for what is shown of them."""
+    begun()
     admin = Admin(reactor, load, socks, dns)
     for number, call in {
         signal.SIGTERM: reactor.stop,
@@ -126,6 +128,5 @@ def run(
         signal.SIGUSR1: lambda: None,
     }.items():
         signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
-    reactor.callWhenRunning(begun)
     reactor.callWhenRunning(admin.start)
     reactor.run(installSignalHandlers=False)
