@@ -40,6 +40,7 @@ from panteras_dns.names import text_name, wire_name
 from panteras_dns.options import RESOLV_CONF, ConfigError
 from panteras_dns.plan import Tables
 from panteras_dns.policy import Policy
+from panteras_dns.querylog.tap import Tap
 from panteras_dns.reasons import Reasons
 from panteras_dns.records import Records, special_names
 from panteras_dns.remote import Encrypted, Remote
@@ -90,9 +91,9 @@ class Service:
         self._options = options
         self._reactor = reactor
         self._turns = Turns(reactor)
-        around = Surroundings(reactor, self.forwarder, self._turns)
-        self.exchange = Exchange(around)
-        self.doors = Doors(around, options.shared, options.given)
+        self._around = Surroundings(reactor, self.forwarder, self._turns)
+        self.exchange = Exchange(self._around)
+        self.doors = Doors(self._around, options.shared, options.given)
         self._loops_guard = Loops(options.secret, self.exchange.leads_back)
         self._reasons = Reasons()
         self._reasons.found = self.forwarder.failures.explain
@@ -103,6 +104,10 @@ class Service:
         self._loops = [LoopingCall(_guarded, duty) for duty in duties]
         for loop in self._loops:
             loop.clock = reactor
+
+    def log_to(self, tap: Tap) -> None:
+        """Before `start`: what comes and goes is handed over there."""
+        self._around.tap = tap
 
     def start(self, pairs: dict[Endpoint, Pair]) -> None:
         """Read the rest, listen on what was bound, begin to watch."""
@@ -242,7 +247,8 @@ class Service:
         return snapshot(self._seat(), asked, ahead)
 
     def _seat(self) -> Seat:
-        return Seat(self.forwarder, self.cache, [server.health for server in self.exchange.servers.values()])
+        healths = [server.health for server in self.exchange.servers.values()]
+        return Seat(self.forwarder, self.cache, healths, self._around.tap)
 
     def _look_for_loops(self) -> None:
         self.exchange.look_for_loops(self._loops_guard)
@@ -250,6 +256,11 @@ class Service:
     def _sweep(self) -> None:
         self.exchange.sweep()
         self.doors.sweep()
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._around.tap is not None:
+            self._around.tap.flush()
 
     # The end ----------------------------------------------------------------------------------------
 
@@ -266,6 +277,7 @@ class Service:
             if loop.running:
                 loop.stop()
         self._watcher.close()
+        self._hand_over()
         if self._background is not None:
             self._background.stop()
         self.exchange.close()

@@ -157,6 +157,22 @@ class AdminConfig:
 
 
 @dataclass(frozen=True)
+class QueryLogConfig:
+    """[querylog]: a line for every query, off by default; a process of its own writes it."""
+
+    to: str = options.key(
+        options.log_target, "A file, or a socket that is read: `unix:///PATH`; empty: no query log", ""
+    )
+    format: str = options.key(options.one_of("json", "dnstap"), "Lines of JSON, or dnstap", "json")
+    sample: float = options.key(options.number(0, 1), "The part of queries that is written", 1)
+    only: str = options.key(options.one_of("all", "failures"), "Everything, or what was answered with an error", "all")
+    truncate: bool = options.key(options.flag, "Of clients only the network, /24 or /48", False)
+    docker: str = options.key(
+        options.text, "The engine that names the containers among clients: `unix:///run/docker.sock`; empty: none", ""
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be configured."""
 
@@ -166,6 +182,7 @@ class Config:
     record: tuple[RecordConfig, ...] = ()
     consul: ConsulConfig = ConsulConfig()
     admin: AdminConfig = AdminConfig()
+    querylog: QueryLogConfig = QueryLogConfig()
 
     def with_defaults(
         self, consul: tuple[Endpoint, ...] = (), upstream: tuple[Endpoint | Remote | str, ...] = ()
@@ -194,6 +211,7 @@ TABLES: dict[str, tuple[type, bool]] = {
     "record": (RecordConfig, True),
     "consul": (ConsulConfig, False),
     "admin": (AdminConfig, False),
+    "querylog": (QueryLogConfig, False),
 }
 
 

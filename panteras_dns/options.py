@@ -143,6 +143,14 @@ def host(value: Any) -> str:
     return name
 
 
+def log_target(value: Any) -> str:
+    """A file or a socket, by its whole path; "" for none."""
+    found = text(value)
+    if found and not found.removeprefix("unix://").startswith("/"):
+        raise ValueError(f"expected /PATH or unix:///PATH, found {found!r}")
+    return found
+
+
 def network(value: Any) -> str:
     if value == "local":
         return "local"

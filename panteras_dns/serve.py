@@ -26,11 +26,13 @@ from panteras_dns.host.journal import begin
 from panteras_dns.host.sockets import Pair, bind, bind_all, endpoint_of, paired
 from panteras_dns.host.workers import Supervisor
 from panteras_dns.options import ConfigError
+from panteras_dns.querylog.tap import Tap
 from panteras_dns.transport.successor import Successor
 
 log = Logger()
 
-_ADMIN = "panteras_dns.admin.serve"  # not at the top: it imports Twisted's endpoints
+_ADMIN = "panteras_dns.admin.serve"  # not at the top: they import Twisted's endpoints
+_QUERY_LOG = "panteras_dns.querylog.serve"
 DEMO_LISTEN = (Endpoint("127.0.0.1", 5353),)
 
 
@@ -47,37 +49,60 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     for pair in sockets.sets[0].values():
         click.echo(_listening(pair))
     begin(options["log_format"], options["log_level"])
+    company = Company(config, sockets)
     count = config.dns.workers
-    channels = [ends() for _ in range(count)] if config.admin.listen is not None else []
-    alone = count == 1 and not channels
-    settings = Options(load=effective, demo=options["demo"], shared=count > 1, given=sockets.given, alone=alone)
+    settings = Options(effective, options["demo"], count > 1, sockets.given, alone=count + len(company.sides) == 1)
 
     def ready() -> None:
         _ready(config, options, sockets.sets[0])
         sockets.tell_predecessor()
 
     def work(index: int, begun: Callable[[], None]) -> None:
-        if index == count:  # behind the workers: what is shown must not keep them from answering
-            ours = [admin for admin, _ in channels]
-            _show(lambda: import_module(_ADMIN).run(reactor(), effective, ours, _nearest(sockets.sets[0]), begun))
+        if index >= count:
+            company.sides[index - count](reactor, effective, begun)
             return
         worker = Worker(reactor(), config, settings, sockets, index)
-        worker.reports_to = channels[index][1] if channels else None
+        company.join(worker, index)
         worker.run(begun, offered)
         if worker.status:
             sys.exit(worker.status)
 
-    if alone:
+    if settings.alone:
         work(0, ready)
         return 0
-    return Supervisor(count + bool(channels), work).run(ready, _mourn)
+    return Supervisor(count + len(company.sides), work).run(ready, _mourn)
 
 
-def _show(admin: Callable[[], None]) -> None:
+class Company:
+    """The processes beside the workers, and the channels between them: what is shown or written of the answers must not
+    keep them waiting."""
+
+    def __init__(self, config: Config, sockets: "Sockets") -> None:
+        count = config.dns.workers
+        self._own = _nearest(sockets.sets[0])
+        self._shown = [ends() for _ in range(count)] if config.admin.listen is not None else []
+        self._logged = [ends() for _ in range(count)] if config.querylog.to else []
+        self.sides = [side for side, there in ((self._show, self._shown), (self._log, self._logged)) if there]
+
+    def join(self, worker: "Worker", index: int) -> None:
+        """Give a worker its ends."""
+        worker.reports_to = self._shown[index][1] if self._shown else None
+        worker.logs_to = self._logged[index][1] if self._logged else None
+
+    def _show(self, reactor: Callable[[], Any], load: Callable[[], Config], begun: Callable[[], None]) -> None:
+        ours = [end for end, _ in self._shown]
+        _aside(lambda: import_module(_ADMIN).run(reactor(), load, ours, self._own, begun))
+
+    def _log(self, reactor: Callable[[], Any], load: Callable[[], Config], begun: Callable[[], None]) -> None:
+        ours = [end for end, _ in self._logged]
+        _aside(lambda: import_module(_QUERY_LOG).run(reactor(), load, ours, begun))
+
+
+def _aside(work: Callable[[], None]) -> None:
     try:
-        admin()
+        work()
     except Exception:
-        log.failure("a bug: the admin has ended")
+        log.failure("a bug: a process beside the workers has ended")
 
 
 def _bound(config: Config, options: dict[str, Any]) -> tuple["Sockets", socket.socket | None]:
@@ -92,6 +117,8 @@ def _bound(config: Config, options: dict[str, Any]) -> tuple["Sockets", socket.s
         import_module("panteras_dns.explain.catalogue")
     if config.admin.listen is not None:
         import_module(_ADMIN)
+    if config.querylog.to:
+        import_module(_QUERY_LOG)
     process.drop(user)
     check_files(config)  # as who will read them from now on
     if options["file"] and not os.access(options["file"], os.R_OK):
@@ -153,6 +180,7 @@ class Worker:
         self._sockets = sockets
         self._index = index
         self.reports_to: socket.socket | None = None  # the admin
+        self.logs_to: socket.socket | None = None  # the query log
         self._alone = settings.alone
         self.status = 0
 
@@ -168,6 +196,8 @@ class Worker:
         self._reactor.run(installSignalHandlers=False)
 
     def _begin(self, ready: Callable[[], None]) -> None:
+        if self.logs_to is not None:
+            self._service.log_to(Tap(self.logs_to))
         try:
             self._service.start(self._sockets.sets[self._index])
         except Exception as problem:

@@ -41,6 +41,8 @@ PURE = [
     "admin.status",
     "admin.sums",
     "admin.top",
+    "querylog.dnstap",
+    "querylog.lines",
     "options",
     "config",
     "box.service",
@@ -77,7 +79,7 @@ EXCEPTIONS = {
     "box.compose": {"socket"},  # the name of this host
 }
 
-TRANSPORT_BASE = {"batch", "endpoint", "flights", "forwarder", "upstream", "wire"}
+TRANSPORT_BASE = {"batch", "endpoint", "flights", "forwarder", "querylog.tap", "upstream", "wire"}
 MAY_IMPORT = {
     "wire": set(),
     "names": set(),
@@ -117,7 +119,7 @@ MAY_IMPORT = {
     },
     "failures": {"plan", "wire"},
     "rescue": {"cache", "finish", "flights", "insurance", "plan", "wire"},
-    "admin.snapshot": {"cache", "failures", "forwarder", "metrics", "names", "upstream", "wire"},
+    "admin.snapshot": {"cache", "failures", "forwarder", "metrics", "names", "querylog.tap", "upstream", "wire"},
     "admin.channel": set(),
     "admin.sums": {"metrics"},
     "admin.status": {"admin.sums"},
@@ -134,6 +136,22 @@ MAY_IMPORT = {
         "admin.sums",
         "explain.explain",
         "names",
+    },
+    # The query log: the workers' end is bytes, all the rest is another process.
+    "querylog.tap": set(),
+    "querylog.pairing": {"failures", "querylog.tap", "wire"},
+    "querylog.lines": {"names", "querylog.pairing", "wire"},
+    "querylog.dnstap": {"querylog.pairing"},
+    "querylog.output": {"querylog.dnstap"},
+    "querylog.serve": {
+        "config",
+        "options",
+        "querylog.dnstap",
+        "querylog.lines",
+        "querylog.output",
+        "querylog.pairing",
+        "querylog.tap",
+        "rest",
     },
     "admin.top": {"explain.explanation"},
     "admin.client": {"endpoint"},

@@ -32,6 +32,7 @@ HELP = {
     "panteras_cache_evicted_total": "Answers that left the cache for others.",
     "panteras_cache_stored_total": "Answers that were put into the cache.",
     "panteras_cache_entries": "Answers in the cache, of all workers.",
+    "panteras_querylog_dropped_total": "Packets the query log was too slow for.",
     "panteras_upstream_answers_total": "Answers of a server.",
     "panteras_upstream_timeouts_total": "Questions a server did not answer in time.",
     "panteras_upstream_refused_total": "Questions a server's host refused: nobody listens.",

@@ -16,6 +16,7 @@ from panteras_dns.failures import Failure, host_text
 from panteras_dns.forwarder import Forwarder
 from panteras_dns.metrics import busiest, samples
 from panteras_dns.names import text_name
+from panteras_dns.querylog.tap import Tap
 from panteras_dns.upstream import SCALE, Health
 from panteras_dns.wire import Malformed, read_query
 
@@ -29,6 +30,7 @@ class Seat:
     forwarder: Forwarder
     cache: Cache
     healths: Iterable[Health]
+    tap: Tap | None = None
 
 
 def snapshot(seat: Seat, asked: Mapping[str, Any], ahead: float) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def snapshot(seat: Seat, asked: Mapping[str, Any], ahead: float) -> dict[str, An
         "counters": [
             [name, dict(labels), number]
             for (name, labels), number in samples(seat.forwarder, seat.cache, healths).items()
-        ],
+        ]
+        + [["panteras_querylog_dropped_total", {}, seat.tap.dropped if seat.tap else 0]],
         "upstreams": [_upstream(label, lanes, ahead) for label, lanes in _by_label(healths).items()],
         "failed": failures.count,
         "failures": [_failure(one, ahead) for one in failures.since(int(asked.get("failures", 0)), MOST_FAILURES)],

@@ -40,9 +40,9 @@ class Doors:
         """Listen on sockets that are bound already."""
         door = Door(pair)
         if pair.udp is not None:
-            door.udp = UdpListener(pair.udp, self._around.forwarder, self._around.turns)
+            door.udp = UdpListener(pair.udp, self._around.forwarder, self._around.turns, self._around.tap)
         if pair.tcp is not None:
-            door.tcp = TcpListener(self._around.forwarder, self._around.turns)
+            door.tcp = TcpListener(self._around.forwarder, self._around.turns, tap=self._around.tap)
             door.port = self._around.reactor.adoptStreamPort(pair.tcp.fileno(), pair.tcp.family, door.tcp)
         self.open[endpoint] = door
 

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from panteras_dns import batch
 from panteras_dns.forwarder import Forwarder
+from panteras_dns.querylog.tap import TCP_QUERY, TCP_REPLY, UDP_QUERY, UDP_REPLY, Tap
 from panteras_dns.transport.turns import Turns
 from panteras_dns.wire import frame, unframe
 
@@ -26,8 +27,9 @@ log = Logger()
 class UdpListener:
     """One UDP socket. Answers of a turn leave together."""
 
-    def __init__(self, sock: socket.socket, forwarder: Forwarder, turns: Turns) -> None:
+    def __init__(self, sock: socket.socket, forwarder: Forwarder, turns: Turns, tap: Tap | None = None) -> None:
         self.sock = sock
+        self._tap = tap
         self.out: list[tuple[bytes, Any]] = []
         self.queries = 0
         self._reply = self.out.append
@@ -50,10 +52,14 @@ class UdpListener:
         self.queries += len(datagrams)
         if datagrams:
             self._forwarder.recent.append((now, *datagrams[-1]))
+            if self._tap is not None:
+                self._tap.note(UDP_QUERY, datagrams)
         return len(datagrams)
 
     def flush(self) -> None:
         batch.send(self._handle, self.out)
+        if self._tap is not None:
+            self._tap.note(UDP_REPLY, self.out.copy())
         self.out.clear()
 
     def rest(self) -> None:
@@ -82,8 +88,11 @@ class TcpListener(protocol.ServerFactory):
 
     noisy = False
 
-    def __init__(self, forwarder: Forwarder, turns: Turns, bounds: TcpBounds = TcpBounds()) -> None:
+    def __init__(
+        self, forwarder: Forwarder, turns: Turns, bounds: TcpBounds = TcpBounds(), tap: Tap | None = None
+    ) -> None:
         self.forwarder = forwarder
+        self.tap = tap
         self.turns = turns
         self.bounds = bounds
         self.connections: dict[Connection, None] = {}
@@ -95,7 +104,7 @@ class TcpListener(protocol.ServerFactory):
         if crowded or len(self.connections) >= self.bounds.connections:
             self.turned_away += 1
             return None
-        return Connection(self, addr.host)
+        return Connection(self, addr.host, addr.port)
 
     def sweep(self, now: float) -> None:
         """Cut those that are silent, or take no answers, for too long."""
@@ -115,8 +124,9 @@ class Connection(protocol.Protocol):
 
     transport: Any
 
-    def __init__(self, listener: TcpListener, host: str) -> None:
+    def __init__(self, listener: TcpListener, host: str, port: int = 0) -> None:
         self._listener = listener
+        self._peer = host, port
         self.host = host
         self._buffer = bytearray()
         self._no_more = False
@@ -150,6 +160,8 @@ class Connection(protocol.Protocol):
     def _ask(self, packet: bytes) -> None:
         self._listener.queries += 1
         self.open += 1
+        if self._listener.tap is not None:
+            self._listener.tap.note(TCP_QUERY, [(packet, self._peer)])
         try:
             answered = self._listener.forwarder.handle_message(packet, self, self.host, _reply, self.moved)
         except Exception:
@@ -164,6 +176,8 @@ class Connection(protocol.Protocol):
             return
         self.moved = monotonic()
         self.transport.write(frame(packet))
+        if self._listener.tap is not None:
+            self._listener.tap.note(TCP_REPLY, [(packet, self._peer)])
         if not self._reading:
             self._read_on()
 

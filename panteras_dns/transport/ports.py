@@ -17,6 +17,7 @@ from panteras_dns import batch
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.flights import Ask
 from panteras_dns.forwarder import Forwarder
+from panteras_dns.querylog.tap import Tap
 from panteras_dns.transport.turns import Turns
 from panteras_dns.upstream import Health
 
@@ -34,6 +35,7 @@ class Surroundings:
     reactor: Any
     forwarder: Forwarder
     turns: Turns
+    tap: Tap | None = None  # the query log
 
 
 class Owner(Protocol):
