@@ -61,7 +61,7 @@ class Cache:
         self.bounds = bounds
         self._entries: dict[bytes, Entry] = {}
         self._failures: dict[bytes, float] = {}
-        self.hits = self.misses = self.evicted = self.stored = 0
+        self.misses = self.evicted = self.stored = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -79,9 +79,7 @@ class Cache:
             self.misses += 1
             return None
         self._entries[key] = entry  # a dict keeps insertion order: the last asked is the last to go
-        if now < entry.ends:
-            self.hits += 1
-        else:
+        if now >= entry.ends:
             self.misses += 1
         return entry
 

@@ -135,7 +135,7 @@ class Forwarder:
     def _look_up(self, key: bytes, waiter: Waiter, now: float) -> None:
         entry = self.cache.get(key, now)
         fresh = entry if entry is not None and now < entry.ends else None
-        waiter[0].gives(fresh.reply.rcode if fresh else NOERROR)
+        waiter[0].gives(fresh.reply.rcode if fresh else None)
         if fresh:
             self._give(fresh, waiter, now)
         elif self.cache.failed(key, now):

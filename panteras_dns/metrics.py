@@ -38,15 +38,17 @@ Told = tuple[str, dict[str, str], int]
 
 
 def _queries(forwarder: Forwarder) -> Iterator[Told]:
-    leaks, asked, errors = 0, Counter[str](), Counter[tuple[str, int]](forwarder.errors)
+    leaks, hits, asked, errors = 0, 0, Counter[str](), Counter[tuple[str, int]](forwarder.errors)
     for transport, planner in (("udp", forwarder.udp), ("tcp", forwarder.tcp)):
-        queries, given = planner.tally()
+        queries, cached = planner.tally()
         for (fate, kind), number in queries.items():
             labels = {"route": fate, "transport": transport, "type": QTYPE.forward.get(kind, "other")}
             yield "panteras_queries_total", labels, number
             asked[fate] += number
             leaks += number if fate == _LEAKS else 0
-        errors += given
+        hits += cached.total()
+        errors += Counter({key: number for key, number in cached.items() if key[1]})
+    yield "panteras_cache_hits_total", {}, hits
     yield "panteras_leaks_prevented_total", {}, leaks
     for (fate, rcode), number in errors.items():
         yield "panteras_replies_total", {"route": fate, "rcode": str(RCODE.forward.get(rcode, rcode))}, number
@@ -71,7 +73,6 @@ def _told(forwarder: Forwarder, cache: Cache) -> Iterator[Told]:
         "clients_refused": policy.refused,
         "clients_limited": policy.limited,
         "clients_slipped": policy.slipped,
-        "cache_hits": cache.hits,
         "cache_misses": cache.misses,
         "cache_evicted": cache.evicted,
         "cache_stored": cache.stored,

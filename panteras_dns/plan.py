@@ -94,8 +94,8 @@ class Plan:
         self.query = query
         self.answer = answer
         self.asked = self.asked_before = 0
-        self.rcode = NOERROR  # of what is given from cache since `asked_before`
-        self.given: dict[int, int] = {}  # other rcode -> queries that got it from cache
+        self.rcode: int | None = None  # of what is given from cache since `asked_before`, if something is
+        self.given: dict[int, int] = {}  # rcode -> queries that got it from cache before
         self.cookie: bytes | None = None
         self.insured: Kept | None = None
         self.route: Route | None = None
@@ -113,17 +113,19 @@ class Plan:
         self.ready_until = 0.0
         self.finished: dict[bytes, bytes] = {}
 
-    def gives(self, rcode: int) -> None:
-        """From this query on, until told otherwise, the cache gives that rcode. So nothing is counted when it does."""
-        if self.rcode:
-            self.given[self.rcode] = self.given.get(self.rcode, 0) + self.asked - 1 - self.asked_before
-        self.rcode, self.asked_before = rcode, self.asked - 1
+    def gives(self, rcode: int | None) -> None:
+        """From this query on, until told otherwise, the cache gives that rcode, or nothing. So nothing has to be
+        counted each time it does."""
+        if rcode != self.rcode:
+            self.given = self.from_cache(self.asked - 1)
+            self.rcode, self.asked_before = rcode, self.asked - 1
 
-    def errors(self) -> dict[int, int]:
-        """rcode -> queries that got it from cache."""
+    def from_cache(self, asked: int | None = None) -> dict[int, int]:
+        """rcode -> queries that got it from cache, of the first *asked* or of all."""
         given = dict(self.given)
-        if self.rcode:
-            given[self.rcode] = given.get(self.rcode, 0) + self.asked - self.asked_before
+        if self.rcode is not None:
+            last = (self.asked if asked is None else asked) - self.asked_before
+            given[self.rcode] = given.get(self.rcode, 0) + last
         return given
 
     def remember(self, body: bytes, finished: bytes) -> None:
@@ -159,7 +161,7 @@ class Planner:
         self._limit = limit
         self._most = most
         self._tally: Counter[tuple[str, int]] = Counter()
-        self._errors: Counter[tuple[str, int]] = Counter()
+        self._cached: Counter[tuple[str, int]] = Counter()
 
     def plan(self, body: bytes) -> Plan | None:
         """The plan for a query (without its id), or None for what is not to be answered at all."""
@@ -170,7 +172,7 @@ class Planner:
         if plan is None:
             return None
         if len(self.young) >= self._most:
-            _count(self._old.values(), self._tally, self._errors)
+            _count(self._old.values(), self._tally, self._cached)
             self._old = self.young.copy()
             self.young.clear()  # the same dict: the fast path holds its get()
         if len(body) <= _SMALL_QUERY:
@@ -183,10 +185,10 @@ class Planner:
         yield from self._old.values()
 
     def tally(self) -> tuple[Counter[tuple[str, int]], Counter[tuple[str, int]]]:
-        """(fate, type) -> queries so far; (fate, rcode other than NOERROR) -> those answered so from cache."""
-        queries, errors = self._tally.copy(), self._errors.copy()
-        _count(self.plans(), queries, errors)
-        return queries, errors
+        """(fate, type) -> queries so far; (fate, rcode) -> those of them that were answered so from cache."""
+        queries, cached = self._tally.copy(), self._cached.copy()
+        _count(self.plans(), queries, cached)
+        return queries, cached
 
     def _make(self, body: bytes) -> Plan | None:
         flags = int.from_bytes(body[:2], "big")
@@ -295,8 +297,8 @@ class Planner:
         return plan
 
 
-def _count(plans: Iterable[Plan], queries: Counter[tuple[str, int]], errors: Counter[tuple[str, int]]) -> None:
+def _count(plans: Iterable[Plan], queries: Counter[tuple[str, int]], cached: Counter[tuple[str, int]]) -> None:
     for plan in plans:
         queries[plan.fate, plan.query.type if plan.query else 0] += plan.asked
-        for rcode, number in plan.errors().items():
-            errors[plan.fate, rcode] += number
+        for rcode, number in plan.from_cache().items():
+            cached[plan.fate, rcode] += number

@@ -60,6 +60,8 @@ class Sums:
             self.queries.append(self._numbered(row))
             worker.newest = max(worker.newest, row["at"])
         worker.told, worker.counted, worker.heard = told, counted, now
+        if not self.points and now - told["begun"] < WINDOW:
+            self.points.append((told["begun"], Counter()))  # all it has counted falls into the window
         if not self.points or now - self.points[-1][0] >= STEP:
             self.points.append((now, self.total.copy()))
 
