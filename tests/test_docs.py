@@ -30,6 +30,7 @@ OTHERS = {
     "openvpn",
     "export",
     "rm",
+    "ssh",
     "pip",
     "python",
     "python3",

@@ -22,7 +22,7 @@ from lab.resolver import Resolver
 
 TOOLS = (
     *("ip", "ss", "nsenter", "iptables", "getent", "dig", "kdig", "dnsperf"),
-    *("ssh", "sftp", "scp", "curl", "chromium", "dnsmasq"),
+    *("ssh", "sftp", "scp", "curl", "chromium", "chromedriver", "promtool", "dnsmasq"),
     *("openvpn", "nft", "conntrack", "faketime", "haproxy"),
     *("consul", "nsd", "unbound", "containerd", "dockerd", "debootstrap", "tar"),
 )

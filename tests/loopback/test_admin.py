@@ -23,7 +23,7 @@ class Admin:
 
     def __init__(self, gateway) -> None:
         self.gateway = gateway
-        eventually(lambda: self._told())
+        eventually(self._told)
         self.port = int(self._told()[1])
 
     def _told(self):

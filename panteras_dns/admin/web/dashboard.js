@@ -190,7 +190,11 @@ function showRows() {
     const [text, kind] = become(row);
     line.append(make("td", clock(row.at)), make("td", row.client, "name"), make("td", row.name, "name"), make("td", row.type), make("td", text, kind));
     line.addEventListener("click", () => explain(row.name, row.type));
-    line.addEventListener("keydown", (event) => event.key === "Enter" && explain(row.name, row.type));
+    line.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // or the same key would close the dialog that it opens
+      explain(row.name, row.type);
+    });
     return line;
   }));
   if (focused) body.querySelector(`[data-number="${focused}"]`)?.focus();
