@@ -42,6 +42,7 @@ class Peer:
     package: str
     command: Callable[[Work], list[str]]
     version: Callable[[], str]
+    everywhere: bool = True  # or only in scenarios that name it
 
     def require(self) -> None:
         """Raise Trouble unless it can run."""
@@ -64,6 +65,14 @@ def panteras(work: Work) -> list[str]:
 
 def panteras_plain(work: Work) -> list[str]:
     return ["env", "PANTERAS_BATCH=plain", *panteras(work)]
+
+
+def panteras_log(work: Work) -> list[str]:
+    """With the query log, whole, to a file that keeps nothing."""
+    command = panteras(work)
+    with Path(command[command.index("--config") + 1]).open("a") as config:
+        config.write('[querylog]\nto = "/dev/null"\n')
+    return command
 
 
 def dnsmasq(work: Work) -> list[str]:
@@ -155,6 +164,7 @@ PEERS = {
     for peer in (
         Peer("panteras", "panteras", "", panteras, version_of(*_OWN)),
         Peer("panteras-plain", "panteras", "", panteras_plain, version_of(*_OWN)),
+        Peer("panteras-log", "panteras", "", panteras_log, version_of(*_OWN), everywhere=False),
         Peer("dnsdist", "dnsdist", "dnsdist", dnsdist, version_of("dnsdist", "--version")),
         Peer("unbound", "unbound", "unbound", unbound, version_of("unbound", "-V")),
         Peer("dnsmasq", "dnsmasq", "dnsmasq-base", dnsmasq, version_of("dnsmasq", "--version")),

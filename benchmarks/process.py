@@ -70,19 +70,19 @@ class Process:
 
     def cpu(self) -> float:
         """User and system time of all processes and threads since they started, in seconds."""
-        # Fields 14 and 15 of proc(5), counted after the name: a name may hold spaces and brackets.
-        fields = (_read(pid, "stat").rpartition(")")[2].split() for pid in _family(self._process.pid))
-        return sum(int(field[11]) + int(field[12]) for field in fields) / TICKS
+        return sum(map(_cpu, _family(self._process.pid)))
+
+    def busiest(self) -> float:
+        """The same of the one process that had the most: who answers, where others only write about it."""
+        return max(map(_cpu, _family(self._process.pid)))
 
     def memory(self) -> float:
-        """Resident memory of all processes, in MB (10^6 bytes)."""
-        lines = (
-            line
-            for pid in _family(self._process.pid)
-            for line in _read(pid, "status").splitlines()
-            if line.startswith("VmRSS:")
-        )
-        return sum(int(line.split()[1]) for line in lines) * 1024 / 1e6
+        """Memory of all processes, in MB (10^6 bytes): resident, what they share counted once (PSS)."""
+        return sum(_megabytes(pid, "smaps_rollup", "Pss:") for pid in _family(self._process.pid))
+
+    def own_memory(self) -> float:
+        """Resident memory of the one process that answers, in MB: the busiest."""
+        return _megabytes(max(_family(self._process.pid), key=_cpu), "status", "VmRSS:")
 
     def _check(self, waited: float) -> None:
         """Raise Trouble when the process has ended, or has been silent for too long."""
@@ -114,6 +114,16 @@ def _family(pid: int) -> Iterator[int]:
     yield pid
     for child in _read(pid, f"task/{pid}/children").split():
         yield from _family(int(child))
+
+
+def _cpu(pid: int) -> float:
+    # Fields 14 and 15 of proc(5), counted after the name: a name may hold spaces and brackets.
+    fields = _read(pid, "stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _megabytes(pid: int, entry: str, key: str) -> float:
+    return sum(int(line.split()[1]) for line in _read(pid, entry).splitlines() if line.startswith(key)) * 1024 / 1e6
 
 
 def _read(pid: int, entry: str) -> str:

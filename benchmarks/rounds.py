@@ -68,8 +68,9 @@ def measure(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int, s
 def _turns(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int) -> Iterator[tuple[Scenario, int, Peer]]:
     """Who is next: the peers one after the other in each round, another one first each time."""
     for scenario, turn in itertools.product(scenarios, range(rounds)):
-        first = turn % len(peers)
-        for peer in [*peers[first:], *peers[:first]]:
+        there = [one for one in peers if (one.name in scenario.only if scenario.only else one.everywhere)]
+        first = turn % max(len(there), 1)
+        for peer in [*there[first:], *there[:first]]:
             yield scenario, turn, peer
 
 

@@ -14,6 +14,7 @@ Figures = dict[str, float]
 CACHED = 10_000
 DISTINCT = 100_000
 RATE = 2000
+LOGS = ("panteras", "panteras-log")
 WARM_UP = 1.0
 TRIES, BUSY = 3, 0.85
 
@@ -32,7 +33,7 @@ class Scenario:
     """A kind of work; *figures* are its columns: the key in Figures, and the heading with the unit.
 
     *rivals* are the peers whose CPU time the others' is compared with. With *apart* the server has a core
-    of its own.
+    of its own. *only* these peers take part, where some are named.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Scenario:
     figures: dict[str, str]
     rivals: tuple[str, ...] = ()
     apart: bool = True
+    only: tuple[str, ...] = ()
 
 
 def forward(server: Process, bench: Bench) -> Figures:
@@ -54,11 +56,12 @@ def cached(server: Process, bench: Bench) -> Figures:
 
 def distinct(server: Process, bench: Bench) -> Figures:
     """Memory after 100 k names and after 100 k more: the second figure shows whether there is a bound."""
-    memory = []
+    memory, own = [], 0.0
     for part in range(2):
         bench.load.once(server.port, load.distinct(part, DISTINCT)).require_good()
         memory.append(server.memory())
-    return {"memory": memory[0], "later": memory[1]}
+        own = server.own_memory()
+    return {"memory": memory[0], "later": memory[1], "own": own}
 
 
 def latency(server: Process, bench: Bench) -> Figures:
@@ -89,13 +92,14 @@ def _saturated(server: Process, bench: Bench, questions: list[Question]) -> Figu
 
 
 def _loaded(server: Process, bench: Bench, questions: list[Question]) -> Figures:
-    cpu, datagrams = server.cpu(), _datagrams()
+    cpu, busiest, datagrams = server.cpu(), server.busiest(), _datagrams()
     outcome = bench.load.during(server.port, questions, bench.seconds)
-    cpu, datagrams = server.cpu() - cpu, _datagrams() - datagrams
+    cpu, busiest, datagrams = server.cpu() - cpu, server.busiest() - busiest, _datagrams() - datagrams
     outcome.require_good()
     return {
         "busy": cpu / outcome.seconds,
         "cpu": cpu / outcome.completed * 1e6,
+        "own": busiest / outcome.completed * 1e6,
         "rate": outcome.completed / outcome.seconds / 1000,
         "bad": outcome.bad,
         "datagrams": datagrams / outcome.completed,
@@ -123,7 +127,8 @@ _LOAD = {
     "busy": "its core in use",
     "memory": "memory, MB",
 }
-_DISTINCT = {"memory": "memory after 100 k, MB", "later": "after 200 k, MB"}
+_LOGGED = {"own": "CPU per query of who answers, µs", "rate": "queries/s, thousands", "bad": "lost or failed"}
+_DISTINCT = {"memory": "memory after 100 k, MB", "later": "after 200 k, MB", "own": "of who answers, MB"}
 _LATENCY = {
     "p50": "p50, ms",
     "p95": "p95, ms",
@@ -140,6 +145,7 @@ SCENARIOS = {
         Scenario("distinct", "Distinct names through a cache of 10 k", CACHED, distinct, _DISTINCT),
         # On one core: waking an idle virtual core may take the host milliseconds, whoever the server is.
         Scenario("latency", "Forwarding 2,000 queries/s", 0, latency, _LATENCY, apart=False),
+        Scenario("querylog", "Forwarding, with a line for every query", 0, forward, _LOGGED, only=LOGS),
         Scenario("start", "From start to first answer", CACHED, start, {"start": "start, s"}),
     )
 }

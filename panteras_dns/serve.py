@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
+import twisted
 from twisted.logger import Logger
 
 from panteras_dns.admin.channel import Reporter, ends
@@ -73,6 +75,16 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     return Supervisor(count + len(company.sides), work).run(ready, _mourn)
 
 
+def _preload(config: Config) -> None:
+    """What would be imported when it is needed, while its files can be read. It costs start-up time and memory."""
+    if consul_api(config)[0]:
+        import_module("panteras_dns.explain.catalogue")
+    if config.admin.listen is not None:
+        import_module(_ADMIN)
+    if config.querylog.to:
+        import_module(_QUERY_LOG)
+
+
 class Company:
     """The processes beside the workers, and the channels between them: what is shown or written of the answers must not
     keep them waiting."""
@@ -112,13 +124,8 @@ def _bound(config: Config, options: dict[str, Any]) -> tuple["Sockets", socket.s
     check_files(config)  # before a predecessor is disturbed
     sockets = Sockets.of(config)
     offered = offer(config.dns.handover) if config.dns.handover else None
-    # While their files can be read; later than LISTEN_FDS.
-    if consul_api(config)[0]:
-        import_module("panteras_dns.explain.catalogue")
-    if config.admin.listen is not None:
-        import_module(_ADMIN)
-    if config.querylog.to:
-        import_module(_QUERY_LOG)
+    if not all(process.sees(user, Path(module.__file__ or "/").parent) for module in (process, click, twisted)):
+        _preload(config)
     process.drop(user)
     check_files(config)  # as who will read them from now on
     if options["file"] and not os.access(options["file"], os.R_OK):

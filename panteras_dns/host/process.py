@@ -10,6 +10,7 @@ import os
 import pwd
 import resource
 import socket
+from pathlib import Path
 
 from panteras_dns.options import ConfigError
 
@@ -30,6 +31,14 @@ def account(name: str) -> pwd.struct_passwd | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(candidate)
     raise ConfigError([f"dns.user: no such account: {name or ' or '.join(_UNPRIVILEGED)!r}"])
+
+
+def sees(user: pwd.struct_passwd | None, path: Path) -> bool:
+    """Whether *user* can go on reading what is below *path*, as far as its directories' modes tell."""
+    if user is None:
+        return True
+    modes = [(found.st_mode, found.st_uid) for found in (one.stat() for one in (path, *path.parents))]
+    return all(mode & 0o005 == 0o005 or (owner == user.pw_uid and mode & 0o500 == 0o500) for mode, owner in modes)
 
 
 def drop(user: pwd.struct_passwd | None) -> None:
