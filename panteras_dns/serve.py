@@ -103,14 +103,16 @@ class Company:
 
     def _show(self, reactor: Callable[[], Any], load: Callable[[], Config], begun: Callable[[], None]) -> None:
         ours = [end for end, _ in self._shown]
-        _aside(lambda: import_module(_ADMIN).run(reactor(), load, ours, self._own, begun))
+        _aside(begun, lambda: import_module(_ADMIN).run(reactor(), load, ours, self._own))
 
     def _log(self, reactor: Callable[[], Any], load: Callable[[], Config], begun: Callable[[], None]) -> None:
         ours = [end for end, _ in self._logged]
-        _aside(lambda: import_module(_QUERY_LOG).run(reactor(), load, ours, begun))
+        _aside(begun, lambda: import_module(_QUERY_LOG).run(reactor(), load, ours))
 
 
-def _aside(work: Callable[[], None]) -> None:
+def _aside(begun: Callable[[], None], work: Callable[[], None]) -> None:
+    """It counts as ready at once: that names are answered does not wait for what is shown of them."""
+    begun()
     try:
         work()
     except Exception:
@@ -124,7 +126,7 @@ def _bound(config: Config, options: dict[str, Any]) -> tuple["Sockets", socket.s
     check_files(config)  # before a predecessor is disturbed
     sockets = Sockets.of(config)
     offered = offer(config.dns.handover) if config.dns.handover else None
-    if not all(process.sees(user, Path(module.__file__ or "/").parent) for module in (process, click, twisted)):
+    if not all(process.sees(user, Path(module.__file__ or "/").parent) for module in (process, click, twisted, os)):
         _preload(config)
     process.drop(user)
     check_files(config)  # as who will read them from now on

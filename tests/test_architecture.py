@@ -549,6 +549,7 @@ MAY_IMPORT = {
     "doctor.resolver": {"doctor.finding", "doctor.host", "endpoint", "host.resolv"},
     "doctor.containers": {"doctor.finding", "doctor.host", "doctor.resolver", "endpoint", "host.resolv"},
     "doctor.consul": {"doctor.finding", "endpoint"},
+    "doctor.inside": {"doctor.finding", "doctor.host", "host.resolv"},
     "doctor.machine": {"doctor.finding", "doctor.host"},
     "doctor.examine": {
         "consul",
@@ -557,6 +558,7 @@ MAY_IMPORT = {
         "doctor.containers",
         "doctor.finding",
         "doctor.host",
+        "doctor.inside",
         "doctor.machine",
         "doctor.resolver",
         "rest",

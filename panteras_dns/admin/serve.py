@@ -115,11 +115,8 @@ class Admin:
         self.sums.take(index, told, time.time())
 
 
-def run(
-    reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint, begun: Callable[[], None]
-) -> None:
-    """Until told to stop. It is ready at once: that names are answered does not wait for what is shown of them."""
-    begun()
+def run(reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint) -> None:
+    """Until told to stop."""
     admin = Admin(reactor, load, socks, dns)
     for number, call in {
         signal.SIGTERM: reactor.stop,

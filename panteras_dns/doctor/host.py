@@ -1,6 +1,7 @@
 """What this machine says of itself: files, commands, ports. Each look has an end; what can't be seen is None."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -87,6 +88,21 @@ class Host:
             return is_gateway(server, _PATIENCE)
         except Unanswered:
             return False
+
+    def ask_inside(self, pid: int, server: str) -> bool | None:
+        """Whether a process's network has a gateway at *server*; None without an answer. `Unseen` without rights."""
+        enter = shutil.which("nsenter")
+        if enter is None or os.geteuid() != 0:
+            raise Unseen("a container's network can't be entered: run it as root, with nsenter")
+        query = ("query", "localhost", "--server", server, "--timeout", str(_PATIENCE), "--json")
+        words = [enter, f"--net=/proc/{pid}/ns/net", sys.executable, "-P", "-m", "panteras_dns", *query]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_LONG, check=False, cwd="/")
+        if done.returncode == 3:
+            return None
+        try:
+            return bool(json.loads(done.stdout)["route"])
+        except (ValueError, KeyError):
+            raise Unseen((done.stderr.strip() or "no look-up in a container").partition("\n")[0]) from None
 
     def addresses(self) -> list[str]:
         return addresses()

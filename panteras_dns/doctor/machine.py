@@ -47,6 +47,24 @@ def limits(host: Host) -> Iterator[Finding]:
         )
 
 
+def drops(host: Host) -> Iterator[Finding]:
+    """The sockets at port 53 lost nothing."""
+    lost = sum(_dropped(host.read(path) or "") for path in ("/proc/net/udp", "/proc/net/udp6"))
+    if lost:
+        yield Finding(
+            "PAN542",
+            f"the kernel dropped {lost} questions at port 53 before they could be read",
+            "the server was too busy: `dns.workers = 2` shares the port; counted since it began to listen",
+            level=WARNING,
+        )
+
+
+def _dropped(table: str) -> int:
+    """Of all sockets bound to port 53 in a table of proc(5)."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    return sum(int(row[-1]) for row in rows if len(row) > 12 and row[1].endswith(":0035") and row[-1].isdigit())
+
+
 def certificates(host: Host) -> Iterator[Finding]:
     """Those of the doors and of the people who come in are good for a while."""
     for one in host.ending(STATE):

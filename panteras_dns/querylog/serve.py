@@ -123,9 +123,8 @@ class _Names:
             self._troubled = True
 
 
-def run(reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], begun: Callable[[], None]) -> None:
+def run(reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket]) -> None:
     """Until told to stop. SIGHUP opens the file anew, as after logrotate."""
-    begun()
     os.nice(_NICE)
     config = load().querylog
     scribe = Scribe(config)

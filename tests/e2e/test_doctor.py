@@ -1,7 +1,9 @@
 """`panteras doctor`: hosts that are broken on purpose, named, and healed by the commands that it prints."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +163,61 @@ def test_containers_that_ask_strangers(own: Namespace) -> None:
 
     assert told.problems == ["PAN510"], told.text
     assert "172.17.0.1" in told.text and told.fix("PAN510")[-1] == "systemctl restart docker"
+
+
+@pytest.fixture
+def engine(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    """Docker as the doctor finds it."""
+    monkeypatch.setenv("DOCKER_HOST", docker.place)
+    return docker
+
+
+def test_a_container_that_reaches_the_gateway(own: Namespace, engine: Docker, gateway_image: str) -> None:
+    engine.run("network", "create", "apart")
+    try:
+        engine.run("run", "--detach", "--dns", addresses.DOCKER0, "--entrypoint", "sleep", gateway_image, "60")
+        words = ("--network", "apart", "--dns", addresses.DOCKER0, "--entrypoint", "sleep")
+        engine.run("run", "--detach", *words, gateway_image, "60")
+        told = Told(own)
+    finally:
+        for one in engine.run("ps", "--quiet").split():
+            engine.run("rm", "--force", one)
+        engine.run("network", "rm", "apart")
+
+    assert "PAN513" not in told.text
+    assert "ok   a look-up in containers" in told.text
+
+
+def test_containers_that_reach_nobody_or_somebody_else(own: Namespace, engine: Docker, gateway_image: str) -> None:
+    lost, elsewhere = "192.0.2.1", addresses.RESOLVER
+    engine.run("network", "create", "apart")
+    try:
+        engine.run("run", "--detach", "--name", "lost", "--dns", lost, "--entrypoint", "sleep", gateway_image, "60")
+        words = ("--network", "apart", "--dns", elsewhere, "--entrypoint", "sleep")
+        engine.run("run", "--detach", "--name", "elsewhere", *words, gateway_image, "60")
+        told = Told(own)
+    finally:
+        engine.run("rm", "--force", "lost", "elsewhere")
+        engine.run("network", "rm", "apart")
+
+    assert f"FAIL PAN513 the container lost gets no answer from {lost}, in the network " in told.text
+    assert "PAN513 the container elsewhere " in told.text
+
+
+def test_questions_that_the_kernel_dropped(own: Namespace, gateway: Gateway, laptop: Namespace) -> None:
+    before = Told(own)
+    for child in gateway.children():
+        os.kill(child, signal.SIGSTOP)
+    flood = "import socket; s = socket.socket(type=socket.SOCK_DGRAM)\nfor _ in range(40000): s.sendto(b'x' * 500, ('{}', 53))"
+    try:
+        laptop.run("python3", "-c", flood.format(addresses.HOST))
+    finally:
+        for child in gateway.children():
+            os.kill(child, signal.SIGCONT)
+    told = Told(own)
+
+    assert "PAN542" not in before.warnings
+    assert "PAN542" in told.warnings, told.text
 
 
 def test_json(own: Namespace) -> None:

@@ -1,0 +1,58 @@
+"""What a container gets when it asks: a look-up in its own network, of the server that its resolv.conf names first."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from panteras_dns.doctor.finding import WARNING, Finding
+from panteras_dns.doctor.host import Host
+from panteras_dns.host.resolv import nameservers
+
+MOST = 5  # containers that are looked at, each in another network
+_SHOWN = "{{.State.Pid}}\t{{.Name}}\t{{.HostConfig.NetworkMode}}\t{{.ResolvConfPath}}"
+_ID = re.compile(r"[0-9a-f]{12,64}")
+_OUTSIDE = ("host", "none")  # no network of its own, or none at all
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One that runs. *network*: as Docker calls it."""
+
+    pid: int
+    name: str
+    network: str
+    resolv_conf: str
+
+
+def running(host: Host) -> list[Container]:
+    """One of each network, the first that Docker tells of."""
+    ids = [one for one in (host.command("docker", "ps", "--quiet") or "").split() if _ID.fullmatch(one)]
+    told = host.command("docker", "inspect", "--format", _SHOWN, *ids[:100]) if ids else ""
+    found: dict[str, Container] = {}
+    for line in (told or "").splitlines():
+        pid, name, network, path = (*line.split("\t"), "", "", "")[:4]
+        if pid.isdigit() and int(pid) and network not in _OUTSIDE:
+            found.setdefault(network, Container(int(pid), name.lstrip("/"), network, path))
+    return list(found.values())[:MOST]
+
+
+def lookup(host: Host) -> Iterator[Finding]:
+    """Containers that run now reach the gateway with the server that they have."""
+    for one in running(host):
+        server = next(iter(nameservers(host.read(one.resolv_conf) or "")), "")
+        if not server:
+            continue
+        found = host.ask_inside(one.pid, server)
+        if found is None:
+            yield Finding(
+                "PAN513",
+                f"the container {one.name} gets no answer from {server}, in the network {one.network}",
+                "nothing resolves in it, nor in others of that network",
+            )
+        elif not found:
+            yield Finding(
+                "PAN513",
+                f"the container {one.name} asks {server}, which does not lead to the gateway",
+                "it was started with that server, or before Docker was given the gateway's: start it anew",
+                level=WARNING,
+            )
