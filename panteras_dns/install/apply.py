@@ -1,0 +1,89 @@
+"""The way there, as a list of steps: between any two of them we may be killed, and the switch takes all back.
+
+The order is the promise: the journal before any change, the switch before the gateway, the gateway tried before this
+host asks it, resolv.conf last.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from panteras_dns.install.change import Change
+from panteras_dns.install.files import flush, look, put
+from panteras_dns.install.journal import APPLIED, BEGUN, Command, Journal, Step, load
+from panteras_dns.install.system import System
+from panteras_dns.install.trouble import Trouble
+from panteras_dns.install.undo import Say, take_back
+
+Do = Callable[[], object]
+
+
+class Trying(Protocol):
+    """What says whether names are answered; `Trouble` when they are not."""
+
+    def gateway(self) -> None: ...
+
+    def host(self) -> None: ...
+
+
+def steps(system: System, journal: Journal, trial: Trying) -> Iterator[tuple[str, Do]]:
+    """Each with a word for what it does."""
+    yield "note what is here now", lambda: journal.save(system)
+    for step in (*journal.plan.switch, *journal.plan.gateway):
+        yield _said(step), lambda step=step: _do(system, step)  # type: ignore[misc]
+    yield "ask the gateway itself", trial.gateway
+    for step in journal.plan.names:
+        yield _said(step), lambda step=step: _do(system, step)  # type: ignore[misc]
+    yield "look up names as this host does", trial.host
+    yield "wait for the confirmation", lambda: journal.moved(system, APPLIED)
+
+
+def apply(system: System, journal: Journal, trial: Trying, say: Say) -> None:
+    """Do all of it; what fails is taken back at once, and `Trouble` says what failed."""
+    done = ""
+    try:
+        for word, do in steps(system, journal, trial):
+            if done:
+                _check_journal(system)
+            done = word
+            say(word)
+            do()
+    except (Trouble, KeyboardInterrupt) as problem:
+        found = load(system)
+        if found is None:
+            raise
+        stuck = take_back(system, found, say)
+        if isinstance(problem, KeyboardInterrupt):
+            raise
+        after = f"but not {stuck[0].path}, which somebody changed" if stuck else "as it was before"
+        raise Trouble(f"{problem}; taken back, {after}") from None
+
+
+def _check_journal(system: System) -> None:
+    """We may have been stopped for so long that the switch took it back."""
+    found = load(system)
+    if found is None or found.state != BEGUN:
+        raise Trouble("it was taken back meanwhile: the time to confirm is over")
+
+
+def _said(step: Step) -> str:
+    if isinstance(step, Command):
+        return "; ".join(" ".join(words) for words in step.do)
+    return f"write {step.path}"
+
+
+def _do(system: System, step: Step) -> None:
+    if isinstance(step, Command):
+        for words in step.do:
+            system.run(*words)
+    else:
+        _write(system, step)
+
+
+def _write(system: System, change: Change) -> None:
+    path = system.path(change.path)
+    if not look(path).same(change.before):
+        raise Trouble(f"{change.path}: somebody changed it since the plan was made")
+    if not path.parent.is_dir():
+        path.parent.mkdir(0o755, parents=True)
+        flush(path.parent.parent)
+    put(path, change.after, change.in_place)
