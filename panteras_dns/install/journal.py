@@ -127,14 +127,25 @@ def load(system: System) -> Journal | None:
 
 
 def forget(system: System, made: Sequence[str] = ()) -> None:
-    """The last thing that is undone: the journal, then the directories that were not there."""
-    directory = system.path(DIRECTORY)
-    for name in (_NAME, f".{_NAME}.new"):
+    """The last thing that is undone: directories that were not there, the journal, and the ones above it."""
+    directory, above = system.path(DIRECTORY), [one for one in made if Path(DIRECTORY).is_relative_to(one)]
+    _clear(system, [one for one in made if one not in above])
+    for name in (f".{_NAME}.new", _NAME):
         (directory / name).unlink(missing_ok=True)
-    for place in (*reversed(made), DIRECTORY):
+    _clear(system, [*above, DIRECTORY])
+    flush(directory.parent)
+
+
+def sweep(system: System) -> None:
+    """Where the very last was killed: directories with nothing in them."""
+    if load(system) is None:
+        _clear(system, [str(Path(DIRECTORY).parent), DIRECTORY])
+
+
+def _clear(system: System, directories: Sequence[str]) -> None:
+    for place in sorted(set(directories), reverse=True):  # the inner before the outer
         with contextlib.suppress(OSError):  # somebody else's files are in it
             system.path(place).rmdir()
-    flush(directory.parent)
 
 
 def missing(system: System, paths: Sequence[str] = ()) -> tuple[str, ...]:

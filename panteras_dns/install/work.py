@@ -15,7 +15,7 @@ from panteras_dns.install.apply import apply
 from panteras_dns.install.change import difference
 from panteras_dns.install.configuration import FILE, consul_domain
 from panteras_dns.install.files import look
-from panteras_dns.install.journal import APPLIED, CONFIRMED, Journal, load, missing, only_one
+from panteras_dns.install.journal import APPLIED, CONFIRMED, Journal, load, missing, only_one, sweep
 from panteras_dns.install.plan import Options, as_wanted, make
 from panteras_dns.install.system import System
 from panteras_dns.install.trial import Trial, known
@@ -106,6 +106,7 @@ def confirm(system: System) -> None:
 
 def revert(system: System) -> None:
     if load(system) is None:
+        sweep(system)
         click.echo("nothing to take back")
         return
     with only_one(system, _STOPPED):
@@ -135,6 +136,7 @@ def status(system: System, manner: Manner) -> int:
 def uninstall(system: System, manner: Manner, keep: bool) -> None:
     journal = load(system)
     if journal is None:
+        sweep(system)
         manner.end("absent", "not installed", changes=[])
         return
     back = [(one.path, difference(one.path, one.after, one.before)) for one in reversed(journal.plan.changes)]
