@@ -4,7 +4,8 @@ The order is the promise: the journal before any change, the switch before the g
 host asks it, resolv.conf last.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from panteras_dns.install.change import Change
@@ -28,13 +29,19 @@ class Trying(Protocol):
 def steps(system: System, journal: Journal, trial: Trying) -> Iterator[tuple[str, Do]]:
     """Each with a word for what it does."""
     yield "note what is here now", lambda: journal.save(system)
-    for step in (*journal.plan.switch, *journal.plan.gateway):
-        yield _said(step), lambda step=step: _do(system, step)  # type: ignore[misc]
+    yield from _each(system, (*journal.plan.switch, *journal.plan.gateway))
     yield "ask the gateway itself", trial.gateway
-    for step in journal.plan.names:
-        yield _said(step), lambda step=step: _do(system, step)  # type: ignore[misc]
+    yield from _each(system, journal.plan.names)
     yield "look up names as this host does", trial.host
     yield "wait for the confirmation", lambda: journal.moved(system, APPLIED)
+
+
+def _each(system: System, some: Sequence[Step]) -> Iterator[tuple[str, Do]]:
+    for step in some:
+        if isinstance(step, Change):
+            yield f"write {step.path}", partial(_write, system, step)
+        elif step.do:
+            yield "; ".join(" ".join(words) for words in step.do), partial(_run, system, step)
 
 
 def apply(system: System, journal: Journal, trial: Trying, say: Say) -> None:
@@ -65,18 +72,9 @@ def _check_journal(system: System) -> None:
         raise Trouble("it was taken back meanwhile: the time to confirm is over")
 
 
-def _said(step: Step) -> str:
-    if isinstance(step, Command):
-        return "; ".join(" ".join(words) for words in step.do)
-    return f"write {step.path}"
-
-
-def _do(system: System, step: Step) -> None:
-    if isinstance(step, Command):
-        for words in step.do:
-            system.run(*words)
-    else:
-        _write(system, step)
+def _run(system: System, command: Command) -> None:
+    for words in command.do:
+        system.run(*words)
 
 
 def _write(system: System, change: Change) -> None:
