@@ -19,7 +19,7 @@ from panteras_dns.query import Found, Unanswered, look_up
 OTHERS = ("example.com",)  # of IANA, for this: expected only where it could be looked up before
 _SERVER = Endpoint(HERE, PORT)
 _PATIENCE = 2.0  # seconds for an answer
-_TRIES, _PAUSE = 5, 1.0  # who was started just now may not know its servers yet
+_PAUSE = 1.0
 _LONG = 30.0
 _LOOK_UP = """\
 import json, socket, sys
@@ -40,14 +40,15 @@ class Trial:
     domain: str = "consul"
     names: tuple[str, ...] = ()
     server: Endpoint = _SERVER
+    tries: int = 5  # a second apart: who was started just now may not know its servers yet
 
     def gateway(self) -> None:
         """`Trouble` unless it answers over UDP and TCP, for itself, for Consul and for all others."""
-        _patiently(self._gateway)
+        self._patiently(self._gateway)
 
     def host(self) -> None:
         """`Trouble` unless a fresh process of this host finds what it found before, and Consul's own name."""
-        _patiently(self._host)
+        self._patiently(self._host)
 
     def _gateway(self) -> str:
         for tcp in (False, True):
@@ -70,6 +71,15 @@ class Trial:
         lost = [name for name in self.names if not found.get(name)]
         return f"this host could look up {lost[0]} before, and can't any more" if lost else ""
 
+    def _patiently(self, look: Callable[[], str]) -> None:
+        for left in range(self.tries - 1, -1, -1):
+            problem = look()
+            if not problem:
+                return
+            if left:
+                time.sleep(_PAUSE)
+        raise Trouble(problem)
+
     @property
     def _consul(self) -> str:
         return f"consul.service.{self.domain}"
@@ -85,16 +95,6 @@ def _answers(found: Found | None) -> bool:
     return found is not None and found.rcode not in ("SERVFAIL", "REFUSED")
 
 
-def _patiently(look: Callable[[], str]) -> None:
-    for left in range(_TRIES - 1, -1, -1):
-        problem = look()
-        if not problem:
-            return
-        if left:
-            time.sleep(_PAUSE)
-    raise Trouble(problem)
-
-
 def resolve(names: Iterable[str]) -> Mapping[str, Sequence[str]]:
     """What a process that just started finds, as any program of this host: it has no answer from before."""
     words = [sys.executable, "-I", "-c", _LOOK_UP, *names]
@@ -106,10 +106,10 @@ def resolve(names: Iterable[str]) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def known(more: Sequence[str] = ()) -> tuple[str, ...]:
+def known(more: Sequence[str] = (), others: Sequence[str] = OTHERS) -> tuple[str, ...]:
     """The names that this host can look up now: its own, some of the world, and *more*; `Trouble` where one of these
     can't be."""
-    names = list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *OTHERS, *more]))
+    names = list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *others, *more]))
     found = resolve(names)
     for name in more:
         if not found.get(name):
