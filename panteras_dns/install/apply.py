@@ -59,9 +59,10 @@ def apply(system: System, journal: Journal, trial: Trying, say: Say) -> None:
         if found is None:
             raise
         stuck = take_back(system, found, say)
-        if isinstance(problem, KeyboardInterrupt):
-            raise
         after = f"but not {stuck[0].path}, which somebody changed" if stuck else "as it was before"
+        if isinstance(problem, KeyboardInterrupt):
+            say(f"taken back, {after}")
+            raise
         raise Trouble(f"{problem}; taken back, {after}") from None
 
 
@@ -81,7 +82,8 @@ def _write(system: System, change: Change) -> None:
     path = system.path(change.path)
     if not look(path).same(change.before):
         raise Trouble(f"{change.path}: somebody changed it since the plan was made")
-    if not path.parent.is_dir():
-        path.parent.mkdir(0o755, parents=True)
-        flush(path.parent.parent)
+    for folder in [one for one in reversed(path.parents) if not one.is_dir()]:
+        folder.mkdir()
+        folder.chmod(0o755)  # whatever the umask says: the gateway reads there without root
+        flush(folder.parent)
     put(path, change.after, change.in_place)

@@ -11,6 +11,8 @@ from panteras_dns.install.system import System
 from panteras_dns.install.trouble import Trouble
 
 RESOLV_CONF = "/etc/resolv.conf"
+HOOKS = "/etc/dhcp/dhclient-enter-hooks.d"
+_OWN = "/systemd/resolve/"
 _RESOLVED = "systemd-resolved.service"
 _RESOLVED_FILES = (
     "/etc/systemd/resolved.conf",
@@ -62,17 +64,20 @@ def find(system: System) -> Owner:
     manager = manager and system.is_active("NetworkManager.service")
     servers = nameservers(text)
     stub = resolved and bool(servers) and set(servers) <= set(STUBS)
+    dhclient = not stub and not manager and system.is_running("dhclient")
     if not stub and not manager:
         _refuse_strangers(writer, target)
+    if dhclient and not system.path(HOOKS).is_dir():
+        raise Trouble(f"{RESOLV_CONF}: dhclient would write over it, and has no {HOOKS} to be told otherwise")
     if resolved:
         _refuse_other_servers(system)
     return Owner(
         resolved,
         stub,
         manager,
-        dhclient=not stub and not manager and system.is_running("dhclient"),
+        dhclient=dhclient,
         mounted=system.is_mounted(RESOLV_CONF),
-        follows=manager or (resolved and links_have_servers(system)),
+        follows=manager or (resolved and (stub or _OWN in target) and links_have_servers(system)),
     )
 
 

@@ -10,14 +10,14 @@ from panteras_dns.install import configuration, switch, units
 from panteras_dns.install.change import Change, State, change, link
 from panteras_dns.install.files import look, obstacle
 from panteras_dns.install.journal import Command, Plan, Step
-from panteras_dns.install.owner import RESOLV_CONF, Owner, find
+from panteras_dns.install.owner import HOOKS, RESOLV_CONF, Owner, find
 from panteras_dns.install.system import HERE, System
 from panteras_dns.install.trouble import Trouble
 
 DAEMON = "/etc/docker/daemon.json"
 DROP_IN = "/etc/systemd/resolved.conf.d/panteras.conf"
 MANAGER = "/etc/NetworkManager/conf.d/zz-panteras.conf"
-HOOK = "/etc/dhcp/dhclient-enter-hooks.d/panteras"
+HOOK = f"{HOOKS}/panteras"
 _NOTE = "# Written by `panteras install`; `panteras uninstall` brings back what was here.\n"
 _RELOAD = ("systemctl", "daemon-reload")
 _UNSEEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  by units with ProtectHome and PrivateTmp

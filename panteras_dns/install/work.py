@@ -78,11 +78,12 @@ def install(system: System, wanted: Options, names: Sequence[str], manner: Manne
 
 
 def _again(system: System, journal: Journal, wanted: Options, manner: Manner) -> None:
-    """A second time changes nothing: what was installed otherwise has to go first."""
+    """A second time changes nothing: what was installed otherwise has to go first. The gateway's configuration is for
+    people to go on with."""
     _check_whole(journal)
     if journal.plan.wanted != as_wanted(wanted):
         raise Trouble("it is installed with other options: panteras uninstall, then install anew")
-    if changed := drifted(system, journal):
+    if changed := [one for one in drifted(system, journal) if one.path != FILE]:
         raise Trouble(f"{changed[0].path}: somebody changed it since it was installed: panteras install status")
     pending = f"; {_unless(journal)}" if journal.state == APPLIED else ""
     manner.end(journal.state, f"nothing to change, it is installed{pending}", changes=[])
@@ -130,7 +131,7 @@ def status(system: System, manner: Manner) -> int:
     lines = [f"{'changed' if one in changed else 'ours   '}  {one.path}" for one in journal.plan.changes]
     files = [{"path": one.path, "changed": one in changed} for one in journal.plan.changes]
     manner.end(journal.state, "\n".join([f"{journal.state}{pending}", *lines]), ends=journal.ends, files=files)
-    return 0 if not changed and journal.state in (APPLIED, CONFIRMED) else PROBLEM
+    return 0 if not [one for one in changed if one.path != FILE] and journal.state in (APPLIED, CONFIRMED) else PROBLEM
 
 
 def uninstall(system: System, manner: Manner, keep: bool) -> None:
@@ -157,9 +158,8 @@ def _take_back(system: System, journal: Journal, keep: bool = False) -> None:
         click.echo(difference(one.path, one.after, look(system.path(one.path))), err=True)
     if stuck:
         paths = ", ".join(one.path for one in stuck)
-        raise Trouble(
-            f"{paths}: somebody changed it since, so it stays, as the gateway does: put it right, or uninstall --keep"
-        )
+        also = "the gateway, too" if stuck[0] in journal.plan.names else "all else was put back"
+        raise Trouble(f"{paths}: somebody changed it since, so it stays, {also}: put it right, or uninstall --keep")
 
 
 def _installed(system: System) -> Journal:

@@ -1,5 +1,6 @@
 """The way there and back on real files: whatever happens in between, in the end all is as it was."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -279,6 +280,18 @@ def test_directories_that_others_use_meanwhile_stay(tmp_path) -> None:
     take_back(machine, journal, SAID.append)
 
     assert not machine.path(DIRECTORY).exists() and machine.path("/var/lib/panteras/access/index.db").exists()
+
+
+def test_directories_are_for_all_to_read_whatever_the_umask_says(tmp_path) -> None:
+    machine = a_plain(tmp_path)
+    before = os.umask(0o077)
+    try:
+        installed(machine)
+    finally:
+        os.umask(before)
+
+    assert machine.path("/etc/panteras").stat().st_mode & 0o777 == 0o755
+    assert machine.path("/etc/panteras/panteras.toml").stat().st_mode & 0o777 == 0o644
 
 
 def test_one_at_a_time(tmp_path) -> None:

@@ -13,6 +13,9 @@ def test_a_plain_file_is_people_s(tmp_path) -> None:
     owner = find(Machine(tmp_path).put(RESOLV_CONF, "# by hand\nnameserver 10.0.0.1\n"))
 
     assert (owner.name, owner.follows, owner.mounted) == ("nobody but people", False, False)
+    with pytest.raises(Trouble, match="dhclient would write over it"):
+        find(Machine(tmp_path, running=["dhclient"]))
+    (tmp_path / "etc/dhcp/dhclient-enter-hooks.d").mkdir(parents=True)
     assert find(Machine(tmp_path, running=["dhclient"])).name == "dhclient"
     assert find(Machine(tmp_path, mounted=[RESOLV_CONF])).mounted
 
@@ -23,6 +26,16 @@ def test_the_stub_is_systemd_resolved_s_and_the_servers_of_its_links_stay_known(
     owner = find(machine.put(RESOLV_CONF, "nameserver 127.0.0.53\noptions edns0\n"))
 
     assert (owner.name, owner.follows) == ("systemd-resolved", follows)
+
+
+def test_servers_that_people_wrote_beside_systemd_resolved_are_the_gateway_s(tmp_path) -> None:
+    machine = Machine(tmp_path, {"resolvectl dns": LINKS}, running=["systemd-resolved"])
+    assert not find(machine.put(RESOLV_CONF, "nameserver 10.0.0.53\n")).follows
+    machine.put("/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.1\n").path(RESOLV_CONF).unlink()
+    machine.path(RESOLV_CONF).symlink_to("../run/systemd/resolve/resolv.conf")
+    machine.put("/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.1\n")
+
+    assert find(machine).follows and not find(machine).stub
 
 
 def test_network_manager_is_known_by_its_signature_and_by_its_link(tmp_path) -> None:

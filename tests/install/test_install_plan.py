@@ -91,7 +91,10 @@ def test_network_manager_is_told_to_leave_it_and_keeps_its_servers_known(tmp_pat
 
 
 def test_dhclient_is_told_to_leave_it(tmp_path) -> None:
-    assert after(make(plain(tmp_path, running=["dhclient"]), options()))[HOOK].endswith("make_resolv_conf() { :; }\n")
+    machine = plain(tmp_path, running=["dhclient"])
+    machine.path(HOOK).parent.mkdir(parents=True)
+
+    assert after(make(machine, options()))[HOOK].endswith("make_resolv_conf() { :; }\n")
 
 
 def test_docker_is_changed_only_when_that_is_wanted(tmp_path) -> None:

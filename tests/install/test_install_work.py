@@ -10,6 +10,7 @@ from machine import Answers, Machine, options, tree
 from panteras_dns.cli import main
 from panteras_dns.install import work
 from panteras_dns.install.apply import apply
+from panteras_dns.install.configuration import FILE
 from panteras_dns.install.journal import Journal, load, missing
 from panteras_dns.install.owner import RESOLV_CONF
 from panteras_dns.install.plan import make
@@ -70,9 +71,21 @@ def test_what_somebody_changed_is_told(applied, capsys) -> None:
     assert f"changed  {RESOLV_CONF}" in capsys.readouterr().out
     with pytest.raises(Trouble, match="somebody changed it since it was installed"):
         work.install(applied, options(), (), YES)
-    with pytest.raises(Trouble, match="so it stays, as the gateway does"):
+    with pytest.raises(Trouble, match="so it stays, the gateway, too"):
         work.uninstall(applied, YES, keep=False)
     assert "+# mine" in capsys.readouterr().err
+
+
+def test_a_configuration_that_people_went_on_with_is_theirs(applied, capsys) -> None:
+    applied.put(FILE, applied.read(FILE) + "# mine\n")
+    work.install(applied, options(), (), YES)
+
+    assert work.status(applied, work.Manner()) == 0 and f"changed  {FILE}" in capsys.readouterr().out
+    with pytest.raises(Trouble, match="so it stays, all else was put back: put it right, or uninstall --keep"):
+        work.uninstall(applied, YES, keep=False)
+    assert applied.read(RESOLV_CONF) == PLAIN
+    work.uninstall(applied, YES, keep=True)
+    assert load(applied) is None and applied.read(FILE).endswith("# mine\n")
 
 
 def test_an_installation_that_was_killed_is_to_be_taken_back(machine, capsys) -> None:
