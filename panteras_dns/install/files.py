@@ -53,7 +53,8 @@ def obstacle(path: Path, in_place: bool) -> str:
 
 
 def put(path: Path, state: State, in_place: bool = False) -> None:
-    """Have *state* stand there, on the disk when this returns. `Trouble` leaves the old content."""
+    """Have *state* stand there, on the disk when this returns. `Trouble` leaves the old content, and has a status with
+    which the switch tries again: the disk may be full."""
     try:
         if in_place:
             _write_in_place(path, state)
@@ -63,7 +64,7 @@ def put(path: Path, state: State, in_place: bool = False) -> None:
             _write_beside(path, state)
         flush(path.parent)
     except OSError as problem:
-        raise Trouble(f"{path}: {problem.strerror}; it is as it was") from None
+        raise Trouble(f"{path}: {problem.strerror}; it is as it was", 3) from None
 
 
 def unfinished(path: Path) -> Path:

@@ -5,6 +5,7 @@ the gateway stays, since somebody may still ask it.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from panteras_dns.host.resolv import nameservers
@@ -21,7 +22,8 @@ Say = Callable[[str], None]
 def take_back(system: System, journal: Journal, say: Say, keep: bool = False) -> list[Change]:
     """Put back all that was here before; what is in the way since somebody else changed it. *keep*: such files stay
     as they are."""
-    journal = journal.moved(system, REVERTING)
+    with suppress(Trouble):  # on a full disk what was written can be taken away all the same
+        journal = journal.moved(system, REVERTING)
     for part in (journal.plan.names, journal.plan.gateway):
         stuck = _undo(system, part, say)
         if stuck and not keep:

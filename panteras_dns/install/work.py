@@ -101,6 +101,8 @@ def confirm(system: System) -> None:
         except Trouble as problem:
             when = f"it is taken back at {_clock(journal)}" if journal.state == APPLIED else "it stays"
             raise Trouble(f"not confirmed: {problem}; {when}") from None
+        if load(system) != journal:
+            raise Trouble("it was taken back meanwhile: the time to confirm is over")
         settle(system, journal, _say)
     click.echo("confirmed; to take it back: panteras uninstall")
 

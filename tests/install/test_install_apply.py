@@ -1,6 +1,9 @@
 """The way there and back on real files: whatever happens in between, in the end all is as it was."""
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,6 +295,38 @@ def test_directories_are_for_all_to_read_whatever_the_umask_says(tmp_path) -> No
 
     assert machine.path("/etc/panteras").stat().st_mode & 0o777 == 0o755
     assert machine.path("/etc/panteras/panteras.toml").stat().st_mode & 0o777 == 0o644
+
+
+@contextmanager
+def a_full_disk() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_on_a_full_disk_what_was_new_is_taken_away(tmp_path) -> None:
+    machine = a_stub(tmp_path)
+    before = tree(tmp_path)
+    journal = installed(machine)
+    with a_full_disk():
+        stuck = take_back(machine, journal, SAID.append)
+
+    assert stuck == [] and tree(tmp_path) == before
+
+
+def test_on_a_full_disk_the_gateway_stays_as_long_as_it_is_asked_and_the_switch_tries_again(tmp_path) -> None:
+    machine = a_plain(tmp_path)
+    before = tree(tmp_path)
+    journal = installed(machine)
+    with a_full_disk(), pytest.raises(Trouble, match=r"resolv\.conf: File too large; it is as it was") as raised:
+        take_back(machine, journal, SAID.append)
+
+    assert raised.value.status == 3 and machine.path("/etc/systemd/system/panteras-dns.service").exists()
+    assert take_back(machine, the_rest(machine), SAID.append) == []
+    assert tree(tmp_path) == before
 
 
 def test_one_at_a_time(tmp_path) -> None:
