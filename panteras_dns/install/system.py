@@ -85,6 +85,8 @@ class System:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
                 try:
                     sock.bind((HERE, PORT))
+                except PermissionError:
+                    raise Trouble(f"{HERE}:{PORT}: who listens there can't be seen: run this as root", 3) from None
                 except OSError:
                     return holder(HERE, PORT, kind)
         return ""
