@@ -68,6 +68,7 @@ class Options:
     demo: bool = False
     shared: bool = False  # the port belongs to several workers
     given: bool = False  # systemd bound the sockets
+    kept: frozenset[Endpoint] = frozenset()  # systemd bound these, beside those that we bind
     alone: bool = False  # no other process is ours
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # of our cookies; the workers share it
 
@@ -93,7 +94,7 @@ class Service:
         self._turns = Turns(reactor)
         self._around = Surroundings(reactor, self.forwarder, self._turns)
         self.exchange = Exchange(self._around)
-        self.doors = Doors(self._around, options.shared, options.given)
+        self.doors = Doors(self._around, options.shared, options.given, options.kept)
         self._loops_guard = Loops(options.secret, self.exchange.leads_back)
         self._reasons = Reasons()
         self._reasons.found = self.forwarder.failures.explain
@@ -227,7 +228,8 @@ class Service:
         stamps = tuple(_stamp(path) for path in (*resolv.FILES, *map(Path, config.dns.hosts)))
         if (old.own, old.stamps) == (own, stamps):
             return False
-        ours = {endpoint.host for endpoint in expand(config.dns.listen) if endpoint.port == 53}
+        listening = (*expand(config.dns.listen), *self._options.kept)
+        ours = {endpoint.host for endpoint in listening if endpoint.port == 53}
         found = resolv.upstreams(ours)
         needed = any(RESOLV_CONF in route.servers for route in config.route)
         if needed and not found:

@@ -23,8 +23,10 @@ _ELSEWHERE = {  # the doors hold secrets, the box Docker's socket, explain asks 
     "box": "panteras_dns.box.commands",
     "doctor": "panteras_dns.doctor.commands",
     "explain": "panteras_dns.explain.commands",
+    "install": "panteras_dns.install.commands",
     "registrator": "panteras_dns.box.commands",
     "top": "panteras_dns.admin.commands",
+    "uninstall": "panteras_dns.install.commands",
 }
 
 
@@ -49,6 +51,7 @@ def main(context: click.Context) -> None:
     \b
     sudo panteras serve                      answer on port 53 of this host
     panteras serve --demo                    try it: no root, no Consul, no configuration
+    sudo panteras install                    make it this host's DNS server; taken back unless you confirm it
     panteras query python1.service.consul    ask it, and see who answered
     panteras explain python1.service.consul  why a name does not work, and what helps
     panteras top                             what goes on, live, in this terminal

@@ -53,7 +53,8 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     begin(options["log_format"], options["log_level"])
     company = Company(config, sockets)
     count = config.dns.workers
-    settings = Options(effective, options["demo"], count > 1, sockets.given, alone=count + len(company.sides) == 1)
+    alone = count + len(company.sides) == 1
+    settings = Options(effective, options["demo"], count > 1, sockets.given, sockets.kept, alone)
 
     def ready() -> None:
         _ready(config, options, sockets.sets[0])
@@ -154,23 +155,27 @@ class Sockets:
 
     sets: list[Pairs]
     warnings: list[str] = field(default_factory=list)
-    given: bool = False  # bound by systemd
+    given: bool = False  # bound by systemd, and no others are wanted
+    kept: frozenset[Endpoint] = frozenset()  # bound by systemd beside others
     predecessor: socket.socket | None = None  # who still reads them, until told that we do
 
     @classmethod
     def of(cls, config: Config) -> "Sockets":
         """From systemd, from the process before us, or bound anew."""
         count = config.dns.workers
-        if passed := process.passed_sockets():
-            return cls([paired(passed)] * count, given=True)
+        passed, beside = process.passed_sockets()
+        kept = paired(passed)
+        if passed and not beside:
+            return cls([kept] * count, given=True)
         if config.dns.handover and (taken := take(config.dns.handover)):
             sets, connection = taken
-            return cls([sets[number % len(sets)] for number in range(count)], predecessor=connection)
-        first, warnings = bind_all(config.dns.listen, shared=count > 1)
-        sets = [first]
+            shared = [sets[number % len(sets)] for number in range(count)]
+            return cls(shared, kept=frozenset(kept), predecessor=connection)
+        first, warnings = bind_all(config.dns.listen, shared=count > 1, kept=kept)
+        sets = [kept | first]
         for _ in range(1, count):
-            sets.append({key: bind(_actual(pair), shared=True, sole=False) for key, pair in first.items()})
-        return cls(sets, warnings)
+            sets.append(kept | {key: bind(_actual(pair), shared=True, sole=False) for key, pair in first.items()})
+        return cls(sets, warnings, kept=frozenset(kept))
 
     def tell_predecessor(self) -> None:
         if self.predecessor is not None:

@@ -73,7 +73,7 @@ def test_every_command_of_the_manual_exists_with_its_options(page, line):
         if len(words) == 1:  # shell completion: click's
             return
         command, rest = main, words[1:]
-        while isinstance(command, click.Group):
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
             command, rest = command.get_command(click.Context(command), rest[0]), rest[1:]
         command.make_context(command.name, rest, resilient_parsing=False)
     elif name == "make":

@@ -18,6 +18,7 @@ _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS = 1, 8, 38
 _CAP_NET_BIND_SERVICE = 10
 _CAPABILITY_VERSION_3 = 0x20080522
 _UNPRIVILEGED = ("panteras", "nobody")
+_BESIDE = "beside"
 _FIRST_PASSED = 3  # sd_listen_fds(3)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -83,13 +84,15 @@ def notify(state: str) -> None:
         sock.send(state.encode())
 
 
-def passed_sockets() -> list[socket.socket]:
-    """The sockets systemd bound for us (socket activation); asked once, then forgotten."""
+def passed_sockets() -> tuple[list[socket.socket], bool]:
+    """The sockets systemd bound for us (socket activation); asked once, then forgotten. True when its units call them
+    `beside` (FileDescriptorName=): we listen where we are configured to as well."""
+    beside = set(os.environ.pop("LISTEN_FDNAMES", "").split(":")) == {_BESIDE}
     count = os.environ.pop("LISTEN_FDS", "")
     if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or not count.isdigit():
-        return []
+        return [], False
     found = [socket.socket(fileno=number) for number in range(_FIRST_PASSED, _FIRST_PASSED + int(count))]
     for sock in found:
         sock.setblocking(False)
         os.set_inheritable(sock.fileno(), False)
-    return [sock for sock in found if sock.family in (socket.AF_INET, socket.AF_INET6)]
+    return [sock for sock in found if sock.family in (socket.AF_INET, socket.AF_INET6)], beside

@@ -6,7 +6,7 @@ Says which address could not be had, who holds it, and what to do about it. Know
 import contextlib
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from panteras_dns.endpoint import PRIVATE, Endpoint
@@ -136,19 +136,21 @@ def paired(sockets: Iterable[socket.socket]) -> dict[Endpoint, Pair]:
     return found
 
 
-def bind_all(listen: Iterable[Endpoint], shared: bool) -> tuple[dict[Endpoint, Pair], list[str]]:
-    """Bind everything that was asked for: the sockets, and a warning for each that `*` brought and that is
-    taken. `ConfigError` when a named one, or all of them, can't be had."""
+def bind_all(
+    listen: Iterable[Endpoint], shared: bool, kept: Collection[Endpoint] = ()
+) -> tuple[dict[Endpoint, Pair], list[str]]:
+    """Bind everything that was asked for and is not *kept* by systemd: the sockets, and a warning for each that `*`
+    brought and that is taken. `ConfigError` when a named one, or all of them, can't be had."""
     pairs: dict[Endpoint, Pair] = {}
     failed: dict[Endpoint, OSError | Taken] = {}
-    wanted = expand(listen)
+    wanted = {endpoint: named for endpoint, named in expand(listen).items() if endpoint not in kept}
     for endpoint in wanted:
         try:
             pairs[endpoint] = bind(endpoint, shared)
         except (Taken, OSError) as problem:
             failed[endpoint] = problem
-    errors = {endpoint: problem for endpoint, problem in failed.items() if wanted[endpoint] or not pairs}
-    if errors or not pairs:
+    errors = {endpoint: problem for endpoint, problem in failed.items() if wanted[endpoint] or not (pairs or kept)}
+    if errors or not (pairs or kept):
         for pair in pairs.values():
             pair.close()
         raise ConfigError(_told(errors) or ["no address to listen on"])

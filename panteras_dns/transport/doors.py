@@ -27,13 +27,16 @@ class Door:
 
 class Doors:
     """Every door that is open. *shared*: other workers listen at the same; *given*: systemd bound the sockets, and
-    where to listen is not ours to say."""
+    where to listen is not ours to say; *kept*: it bound these, beside those that are."""
 
-    def __init__(self, around: Surroundings, shared: bool, given: bool) -> None:
+    def __init__(
+        self, around: Surroundings, shared: bool, given: bool, kept: frozenset[Endpoint] = frozenset()
+    ) -> None:
         self.open: dict[Endpoint, Door] = {}
         self._around = around
         self._shared = shared
         self._given = given
+        self._kept = kept
         self._complained: set[Endpoint] = set()
 
     def add(self, endpoint: Endpoint, pair: Pair) -> None:
@@ -51,7 +54,7 @@ class Doors:
         if self._given:
             return
         wanted = expand(listen)
-        for endpoint in [one for one in self.open if one not in wanted]:
+        for endpoint in [one for one in self.open if one not in wanted and one not in self._kept]:
             self._shut(endpoint)
             log.info("no longer listening on {endpoint}", endpoint=endpoint)
         for endpoint in [one for one in wanted if one not in self.open]:

@@ -9,23 +9,16 @@ from pathlib import Path
 import pytest
 from lab.consul import Consul
 from lab.docker import Docker
+from lab.machine import Machine, build
 from lab.manual import commands
 from lab.patience import eventually
 
 PAGE = "examples/systemd/README.md"
 ROOT = Path(__file__).parents[2]
 UNITS = ("panteras-dns", "panteras-registrator", "panteras-balancer", "panteras-haproxy")
-# What systemd itself needs to mount, and to start units with less; not --privileged, which has rights that a CI machine may lack.
-RIGHTS = ("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
-MACHINE = """\
-FROM panteras-box
-RUN apt-get update \\
- && apt-get install -y --no-install-recommends systemd curl dnsutils \\
- && rm -rf /var/lib/apt/lists/*
+LINES = """\
 RUN groupadd --non-unique --gid {group} docker
 COPY units /etc/systemd/system
-ENTRYPOINT ["/lib/systemd/systemd"]
-CMD []
 """
 
 
@@ -38,27 +31,7 @@ def systemd_image(_engine: Docker, box_image: str, scratch: Path) -> str:
     for unit in UNITS:
         shutil.copy(ROOT / f"examples/systemd/{unit}.service", units)
     group = Path(_engine.place.removeprefix("unix://")).stat().st_gid
-    (context / "Dockerfile").write_text(MACHINE.format(group=group))
-    _engine.build("panteras-systemd", context / "Dockerfile", context)
-    return "panteras-systemd"
-
-
-class Machine:
-    def __init__(self, docker: Docker, image: str) -> None:
-        self._docker = docker
-        socket = docker.place.removeprefix("unix://")
-        mounts = ("--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--volume", f"{socket}:/run/docker.sock")
-        words = ("--detach", "--name", "machine", "--network", "host", "--cgroupns", "private", *RIGHTS)
-        docker.run("run", *words, "--tmpfs", "/run", "--tmpfs", "/tmp", *mounts, image)
-        eventually(
-            lambda: self.attempt("systemctl", "is-system-running").strip() in {"running", "degraded"}, "systemd", 30
-        )
-
-    def run(self, *words: str) -> str:
-        return self._docker.run("exec", "machine", *words)
-
-    def attempt(self, *words: str) -> str:
-        return self._docker.attempt("exec", "machine", *words)
+    return build(_engine, "panteras-systemd", context, ["curl", "dnsutils"], LINES.format(group=group))
 
 
 @pytest.fixture

@@ -183,10 +183,10 @@ def eventually(condition: Callable[[], object], within: float = 8.0) -> None:
 
 
 def ask(
-    port: int, name: str = "www.example.com", kind: str = "A", timeout: float = 5.0, **options
+    port: int, name: str = "www.example.com", kind: str = "A", timeout: float = 5.0, host: str = "127.0.0.1", **options
 ) -> dns.message.Message:
     """One question over UDP."""
-    return dns.query.udp(dns.message.from_wire(a_query(name, kind, **options)), "127.0.0.1", timeout, port)
+    return dns.query.udp(dns.message.from_wire(a_query(name, kind, **options)), host, timeout, port)
 
 
 def ask_tcp(port: int, name: str = "www.example.com", kind: str = "A", timeout: float = 5.0) -> dns.message.Message:

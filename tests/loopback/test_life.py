@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -202,36 +203,58 @@ def test_the_demo_needs_nothing_and_says_what_to_try(gateway):
     eventually(lambda: any("dig @127.0.0.1" in line for line in running.lines))
 
 
-def test_it_takes_the_sockets_systemd_bound_and_tells_when_it_is_ready(responder, tmp_path):
-    consul = responder(a_record("10.0.0.1"))
+@contextmanager
+def activated(directory, consul, *options, names=""):
+    """Started as systemd does it, with two sockets of one port: the process, the port, and what systemd is told."""
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(("127.0.0.1", 0))
-    tcp = socket.create_server(("127.0.0.1", udp.getsockname()[1]))
+    port = udp.getsockname()[1]
+    tcp = socket.create_server(("127.0.0.1", port))
     notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    notified.bind(str(tmp_path / "notify"))
+    notified.bind(str(directory / "notify"))
     notified.settimeout(10)
+    words = ["-m", "panteras_dns", "serve", "--user", "root", "--consul", str(consul)]
+    words += [one.replace("PORT", str(port)) for one in options]
     code = (
         f"import os, sys; os.dup2({udp.fileno()}, 13); os.dup2({tcp.fileno()}, 14); os.dup2(13, 3); os.dup2(14, 4);"
         "os.environ['LISTEN_PID'] = str(os.getpid());"
-        f"os.execv(sys.executable, [sys.executable, '-m', 'panteras_dns', 'serve', '--user', 'root', '--consul', '{consul}'])"
+        f"os.execv(sys.executable, [sys.executable, *{words}])"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         pass_fds=(udp.fileno(), tcp.fileno()),
-        env={**os.environ, "LISTEN_FDS": "2", "NOTIFY_SOCKET": str(tmp_path / "notify")},
+        env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": names, "NOTIFY_SOCKET": str(directory / "notify")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
+        yield process, port, notified
+    finally:
+        process.kill()
+        process.wait()
+        for sock in (udp, tcp, notified):
+            sock.close()
+
+
+def test_it_takes_the_sockets_systemd_bound_and_tells_when_it_is_ready(responder, tmp_path):
+    with activated(tmp_path, responder(a_record("10.0.0.1"))) as (process, port, notified):
         assert notified.recv(100) == b"READY=1"
-        assert addresses(ask(udp.getsockname()[1], "web.service.consul")) == ["10.0.0.1"]
+        assert addresses(ask(port, "web.service.consul")) == ["10.0.0.1"]
         process.terminate()
         assert notified.recv(100) == b"STOPPING=1"
         assert process.wait(3) == 0
-    finally:
-        process.kill()
-        for sock in (udp, tcp, notified):
-            sock.close()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sockets_that_systemd_calls_beside_stay_open_beside_those_that_are_configured(responder, tmp_path, workers):
+    options = ("--listen", "127.0.0.2:PORT", "--workers", workers)
+    with activated(tmp_path, responder(a_record("10.0.0.1")), *options, names="beside:beside") as (process, port, told):
+        assert told.recv(100) == b"READY=1"
+        for _ in range(2):
+            for host in ("127.0.0.1", "127.0.0.2"):
+                assert addresses(ask(port, "web.service.consul", host=host)) == ["10.0.0.1"]
+            process.send_signal(signal.SIGHUP)
+            assert {told.recv(100) for _ in range(2 * int(workers))} == {b"RELOADING=1", b"READY=1"}
 
 
 def test_the_log_can_be_json(gateway, responder):

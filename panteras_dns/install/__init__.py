@@ -1,0 +1,1 @@
+"""Makes the gateway this host's DNS server, and takes all of it back exactly."""
