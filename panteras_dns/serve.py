@@ -26,7 +26,7 @@ from panteras_dns.host import process
 from panteras_dns.host.handover import READY, Pairs, offer, take
 from panteras_dns.host.journal import begin
 from panteras_dns.host.sockets import Pair, bind, bind_all, endpoint_of, paired
-from panteras_dns.host.workers import Supervisor
+from panteras_dns.host.workers import Supervisor, heed
 from panteras_dns.options import ConfigError
 from panteras_dns.querylog.tap import Tap
 from panteras_dns.transport.successor import Successor
@@ -73,7 +73,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     if settings.alone:
         work(0, ready)
         return 0
-    return Supervisor(count + len(company.sides), work).run(ready, _mourn)
+    return Supervisor(count + len(company.sides), work, len(company.sides)).run(ready, _mourn)
 
 
 def _preload(config: Config) -> None:
@@ -202,8 +202,7 @@ class Worker:
         """Until told to stop. *ready* is called when it answers; the first worker waits at *offered* for the next
         process."""
         calls = {signal.SIGHUP: self._reload, signal.SIGUSR1: self._tell_counters}
-        for number, call in {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, **calls}.items():
-            signal.signal(number, lambda *_, call=call: self._reactor.callFromThread(call))
+        heed(self._reactor, {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, **calls})
         if offered is not None and self._index == 0:
             Successor(self._reactor, offered, self._all_sockets, self._leave)
         self._reactor.callWhenRunning(self._begin, ready)

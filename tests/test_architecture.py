@@ -149,6 +149,7 @@ MAY_IMPORT = {
     "querylog.output": {"querylog.dnstap"},
     "querylog.serve": {
         "config",
+        "host.workers",
         "options",
         "querylog.dnstap",
         "querylog.lines",
@@ -172,6 +173,7 @@ MAY_IMPORT = {
         "consul",
         "endpoint",
         "explain.explain",
+        "host.workers",
         "options",
     },
     "metrics": {"cache", "forwarder", "upstream"},

@@ -24,6 +24,7 @@ from panteras_dns.config import Config
 from panteras_dns.consul import Consul
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.explain import Explainer, Question
+from panteras_dns.host.workers import heed
 from panteras_dns.options import ConfigError
 
 log = Logger()
@@ -118,12 +119,12 @@ class Admin:
 def run(reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint) -> None:
     """Until told to stop."""
     admin = Admin(reactor, load, socks, dns)
-    for number, call in {
+    calls = {
         signal.SIGTERM: reactor.stop,
         signal.SIGINT: reactor.stop,
         signal.SIGHUP: admin.reload,
         signal.SIGUSR1: lambda: None,
-    }.items():
-        signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
+    }
+    heed(reactor, calls)
     reactor.callWhenRunning(admin.start)
     reactor.run(installSignalHandlers=False)

@@ -10,21 +10,32 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from panteras_dns.host.process import die_with_parent
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
 _GRACE = 0.9  # seconds between SIGTERM and SIGKILL
+_GRACE_ASIDE = 1.5  # the same for those that end last
 _PAUSE = 0.5  # seconds before a worker that lived no longer than that is replaced
 _START = 10.0  # seconds in which all are expected to be ready
 
 
-class Supervisor:
-    """Runs *work(index, ready)* in *count* processes until it is told to stop."""
+def heed(reactor: Any, calls: Mapping[signal.Signals, Callable[[], Any]]) -> None:
+    """From now on a signal has the reactor make its call; those that came before are heard now."""
+    for number, call in calls.items():
+        signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
 
-    def __init__(self, count: int, work: Callable[[int, Callable[[], None]], None]) -> None:
+
+class Supervisor:
+    """Runs *work(index, ready)* in *count* processes until it is told to stop. The last *aside* of them end after the
+    others: they take down what these did."""
+
+    def __init__(self, count: int, work: Callable[[int, Callable[[], None]], None], aside: int = 0) -> None:
         self._work = work
+        self._first_aside = count - aside
         self._born: dict[int, tuple[int, float]] = {}  # pid -> index, time
         self._count = count
         self._pipe = os.pipe()
@@ -58,7 +69,8 @@ class Supervisor:
         die_with_parent(signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(1)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        if index < self._first_aside:  # the others call `heed` when they can
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         status = 1
         try:
             self._work(index, self._report)
@@ -98,17 +110,25 @@ class Supervisor:
                 found.append((pid, status))
         return found
 
-    def _tell(self, number: int) -> None:
-        for pid in self._born:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def _tell(self, number: int, below: int | None = None) -> None:
+        """All, or those with an index *below* that."""
+        for pid, (index, _) in self._born.items():
+            if below is None or index < below:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def _stop(self) -> int:
+        self._tell(signal.SIGTERM, self._first_aside)
+        self._bury(_GRACE, self._first_aside)
         self._tell(signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE
-        while self._born and time.monotonic() < deadline:
+        self._bury(_GRACE_ASIDE, self._count)
+        self._tell(signal.SIGKILL)
+        return 0
+
+    def _bury(self, grace: float, below: int) -> None:
+        """Wait so long for those with an index *below* that."""
+        deadline = time.monotonic() + grace
+        while any(index < below for index, _ in self._born.values()) and time.monotonic() < deadline:
             for pid, _ in self._ended():
                 del self._born[pid]
             time.sleep(0.01)
-        self._tell(signal.SIGKILL)
-        return 0

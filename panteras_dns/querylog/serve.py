@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from panteras_dns.config import Config, QueryLogConfig
+from panteras_dns.host.workers import heed
 from panteras_dns.options import ConfigError
 from panteras_dns.querylog import dnstap, lines
 from panteras_dns.querylog.output import Output
@@ -24,7 +25,6 @@ from panteras_dns.rest import Api, Unreachable
 log = Logger()
 
 SWEEP, CONTAINERS = 1.0, 10.0  # seconds between looks at what was not answered, and at the names of containers
-LAST = 0.7  # seconds in which workers that were told to stop, too, hand over the rest
 _NICE = 10  # what answers goes before what writes about it
 
 
@@ -40,8 +40,11 @@ class Scribe:
         self._config = config
         self.output = Output(config.to, config.format == "dnstap", lambda text: log.warn("{text}", text=text))
 
-    def take(self, sock: socket.socket) -> None:
-        self._write(self._pairing.take(read(sock)))
+    def take(self, sock: socket.socket) -> bool:
+        """Write what one message holds; False when there is none."""
+        groups = read(sock)
+        self._write(self._pairing.take(groups))
+        return bool(groups)
 
     def sweep(self) -> None:
         self._write(self._pairing.sweep(time.time()))
@@ -146,13 +149,16 @@ def run(reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket]
     for loop, pause in loops:
         loop.clock = reactor
         reactor.callWhenRunning(loop.start, pause)
-    for number, call in {
-        signal.SIGTERM: lambda: reactor.callLater(LAST, reactor.stop),
-        signal.SIGINT: lambda: reactor.callLater(LAST, reactor.stop),
+    calls = {
+        signal.SIGTERM: reactor.stop,  # the workers have ended by then
+        signal.SIGINT: reactor.stop,
         signal.SIGHUP: reload,
         signal.SIGUSR1: lambda: None,
-    }.items():
-        signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
+    }
+    heed(reactor, calls)
     reactor.run(installSignalHandlers=False)
+    for sock in socks:
+        while scribe.take(sock):
+            pass  # what they handed over last
     scribe.sweep()
     scribe.output.close()
