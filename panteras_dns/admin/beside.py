@@ -71,7 +71,8 @@ def people(path: str, now: float) -> tuple[Known, Known]:
     try:
         with Path(path).open("rb") as file:
             told = json.loads(file.read(_LARGEST))
-        sessions, ending = list(told["sessions"]), list(told["ending"])
+        sessions = [{"id": str(one["id"]), "door": str(one["door"]), "since": one["since"]} for one in told["sessions"]]
+        ending = [{"what": str(one["what"]), "not_after": float(one["not_after"])} for one in told["ending"]]
         age = now - float(told["at"])
     except FileNotFoundError:
         problem = f"nobody tells: `panteras access tell` writes {path}"

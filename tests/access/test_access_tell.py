@@ -65,6 +65,7 @@ def test_a_place_that_can_not_be_written_is_one_line(tmp_path):
         (None, "nobody tells: `panteras access tell` writes "),
         ("{", "not what `panteras access tell` writes"),
         ("[]", "not what `panteras access tell` writes"),
+        ('{"sessions": [{"id": 1}], "ending": [], "at": 1}', "not what `panteras access tell` writes"),
         ('{"sessions": 5, "ending": [], "at": 1}', "not what `panteras access tell` writes"),
         (json.dumps(tell.picture([], [], 100.0 - STALE - 1)), "was last written 121 s ago"),
     ],
