@@ -4,7 +4,7 @@ VENV := .venv
 IN := $(VENV)/bin
 FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
-.PHONY: demo test conform conformance stress e2e bench bench-door bench-vpn bench-box soak lint docs clean
+.PHONY: demo test conform conformance stress e2e bench bench-door bench-vpn bench-box soak lint docs site clean
 
 demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
@@ -45,10 +45,21 @@ lint: $(VENV)/ready
 	$(IN)/ruff format --check .
 	$(IN)/mypy
 
-docs: $(VENV)/ready  ## the configuration reference and compose.yaml, from the code
+docs: $(VENV)/ready  ## the references of the configuration and of the commands, and compose.yaml, from the code
 	sed -i '/^<!-- reference/q' docs/configuration.md
 	(echo; $(IN)/python -m panteras_dns.reference) >> docs/configuration.md
+	sed -i '/^<!-- reference/q' docs/commands.md
+	(echo; $(IN)/python -m panteras_dns.synopsis) >> docs/commands.md
 	$(IN)/python -c "from panteras_dns.box.compose import shipped; print(shipped(), end='')" > compose.yaml
+
+SPHINX := $(IN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d build/doctrees
+
+site: $(VENV)/ready  ## the manual in build/site and build/man; a warning is an error, and so is what a reader would load from elsewhere
+	rm -rf build/site build/man
+	$(SPHINX) -b html . build/site
+	$(SPHINX) -b man . build/man
+	! grep -rEn --include='*.html' '(src|srcset|poster|data)="?(https?:)?//|<(link|form)[^>]* (href|action)="?(https?:)?//' build/site
+	! grep -rEn --include='*.css' --include='*.js' '@import|url\(.?(https?:)?//|fetch\(.(https?:)?//|src *= *.(https?:)?//' build/site
 
 clean:
 	rm -rf $(VENV) build *.egg-info panteras_dns/*.so
