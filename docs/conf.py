@@ -25,7 +25,6 @@ include_patterns = [
 ]
 exclude_patterns = [".*", "build", "dist"]  # not even looked into: the environment holds pages of others
 myst_heading_anchors = 3  # links to headings, as code hosts make them
-suppress_warnings = ["myst.header"]  # reasons.md and others begin anew where their subject does
 
 html_theme = "furo"
 html_extra_path = ["site"]  # index.html at the top leads to the manual's first page

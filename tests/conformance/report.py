@@ -1,4 +1,4 @@
-"""Holds this server and its peers against the table and writes docs/conformance.md.
+"""Holds this server and its peers against the table and writes docs/conformance.md and its chart.
 
 python -m tests.conformance.report            all servers
 python -m tests.conformance.report panteras   some, the others as they were found the last time
@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chart import drawing
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "conformance.md"
+CHART = ROOT / "docs" / "conformance.svg"
 SERVERS = ("panteras", "unbound", "dnsmasq", "dnsdist")
 TITLES = {"panteras": "this server"}
 
@@ -36,6 +39,8 @@ differ, the cell says which. A ✗ is a fact about a configuration, not a verdic
 to do what the row asks, and many rows are about Consul.
 
 {totals}
+
+![Checks of conformance, server by server](conformance.svg)
 
 The peers are Debian's packages, started as forwarders with the same routes, each with what its own manual offers for
 these duties (`tests/conformance/peers.py` has the whole of it): unbound with `serve-expired`, `ede`, `deny-any`,
@@ -109,6 +114,13 @@ def page(results: dict[str, Found]) -> str:
     return "\n".join(parts)
 
 
+def chart(counts: dict[str, int], checks: int) -> str:
+    """The totals as bars, most first."""
+    bars = sorted(((name, float(count)) for name, count in counts.items()), key=lambda bar: -bar[1])
+    title = f"Checks of conformance, of {checks} (more is better)"
+    return drawing("Checks of conformance, server by server", [(title, bars)], digits=0)
+
+
 def _lines(table: Iterable[Any], title: str, names: list[str], found: list[Found]) -> Iterable[str]:
     yield f"| check | source | {' | '.join(names)} |"
     yield "| --- | --- |" + " --- |" * len(names)
@@ -143,6 +155,8 @@ def main() -> None:
             results[server] = json.loads(file.read_text())
         print(f"{server}: {good(results[server])} of {len(results[server])} checks")
     PAGE.write_text(page(results))
+    counts = {TITLES.get(server, server): good(found) for server, found in results.items()}
+    CHART.write_text(chart(counts, len(rows())))
     print(f"written: {PAGE.relative_to(ROOT)}")
 
 
