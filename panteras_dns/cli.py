@@ -41,6 +41,16 @@ class _Main(click.Group):
             return super().get_command(ctx, cmd_name)
         return getattr(import_module(_ELSEWHERE[cmd_name]), cmd_name)  # type: ignore[no-any-return]
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as problem:
+            extra = "access" if ctx.invoked_subcommand == "access" else "box"
+            library = (problem.name or "panteras_dns").partition(".")[0]
+            if library == "panteras_dns" or ctx.invoked_subcommand not in _ELSEWHERE:
+                raise
+            _fail(ConfigError([f"{library} is not installed; install the gateway as '.[{extra}]'"]))
+
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PANTERAS"})
 @click.version_option(package_name="panteras-gateway")

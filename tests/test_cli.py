@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -73,3 +75,15 @@ def test_what_is_wrong_on_the_command_line_is_one_clear_line(words, status, said
     assert done.exit_code == status
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("library", "words", "extra"),
+    [("jinja2", ("box", "render"), "box"), ("cryptography", ("access", "list", "--state", "/nowhere"), "access")],
+)
+def test_a_command_whose_libraries_are_not_installed_says_how_to_install_them(library, words, extra):
+    code = f"import sys; sys.modules[{library!r}] = None; from panteras_dns.cli import main; main({words!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"panteras: {library} is not installed; install the gateway as '.[{extra}]'\n"
