@@ -1,7 +1,7 @@
 """The manual as a site: `make site` builds it into build/site.
 
-Its source is the whole repository, so that the READMEs of the doors and of the examples are pages where they stand, and a link
-between two pages is the same here as on a code host.
+Its source is the whole repository, so that the READMEs of the doors and of the examples are pages where they stand, and
+a link between two pages is the same here as on a code host.
 """
 
 import importlib.metadata

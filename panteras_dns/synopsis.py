@@ -37,7 +37,7 @@ def _section(path: str, command: click.Command) -> str:
     options = (one for one in command.get_params(context) if isinstance(one, click.Option) and "--help" not in one.opts)
     rows = [_row(*record) for one in options if (record := one.get_help_record(context))]
     table = ["| option | default | |", "| --- | --- | --- |", *rows, ""] if rows else []
-    level = "##" if len(path.split()) < 3 else "###"  # noqa: PLR2004 - the program, a command, one below it
+    level = "##" if len(path.split()) < 3 else "###"
     return "\n".join([f"{level} `{path}`", "", "```text", usage, "```", "", *_prose(command.help or ""), *table])
 
 

@@ -178,6 +178,7 @@ MAY_IMPORT = {
     },
     "metrics": {"cache", "forwarder", "upstream"},
     "reference": {"config", "endpoint"},
+    "synopsis": {"cli"},
     "demo": {"names", "records", "wire"},
     "build": {
         "endpoint",

@@ -24,7 +24,7 @@ TOOLS = (
     *("ip", "ss", "nsenter", "iptables", "getent", "dig", "kdig", "dnsperf"),
     *("ssh", "sftp", "scp", "curl", "chromium", "chromedriver", "promtool", "dnsmasq"),
     *("openvpn", "nft", "conntrack", "faketime", "haproxy"),
-    *("consul", "nsd", "unbound", "containerd", "dockerd", "debootstrap", "tar"),
+    *("age", "consul", "nsd", "unbound", "containerd", "dockerd", "debootstrap", "tar"),
 )
 GATEWAY_IMAGE = "panteras-gateway:e2e"
 DOOR_IMAGE = "panteras-sshd:e2e"
