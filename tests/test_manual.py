@@ -32,6 +32,7 @@ NOT_RUN: Mapping[tuple[str, str], str | Mapping[str, str]] = {
     ("openvpn/README.md", "On a host without docker"): {
         "sudo apt-get install openvpn nftables conntrack": ".ci/install installs the same packages",
     },
+    ("docs/monitoring.md", "The dashboard"): "it goes to a host of the reader's by OpenSSH alone, and stays",
     ("docs/box.md", "Many machines"): {
         "docker compose up -d": "starts what the line above wrote; e2e/test_box.py and e2e/test_masters.py start such files",
     },

@@ -271,6 +271,24 @@ def test_troubleshooting(asks_gateway: Shell, identities: Shell, host: Namespace
     asks_gateway.run(ends, host)
 
 
+def test_what_is_going_on(asks_gateway: Shell, identities: Shell, host: Namespace, broken: None, scratch: Path) -> None:
+    page = "docs/monitoring.md"
+    once, as_json, replay = commands(page, "In a terminal")
+    (tell,) = commands(page, "Who is connected")
+    (ready,) = commands(page, "Paths")
+    eventually(lambda: asks_gateway.run(f"{ready} --silent --show-error; true", host), "an admin")
+    asks_gateway.run("dig @127.0.0.1 web.service.consul", host)
+    teller = identities.start(tell, host, scratch / "manual-tell.log", "")
+    try:
+        eventually(lambda: identities.run("cat /run/panteras/people.json; true"), "a file with people")
+    finally:
+        teller.stop()
+
+    for line in (once, as_json):
+        assert "python1" in asks_gateway.run(f"{line} || test $? = 1", host)  # 1: something is wrong
+    eventually(lambda: "web" in asks_gateway.run(f"{replay}; true", host), "the failure of before")
+
+
 def test_who_keeps_answers(asks_gateway: Shell, consul: Consul, host: Namespace) -> None:
     asked, getent = commands("docs/client-caches.md", "Who it is")
     assert re.search(rf"\t0\tIN\tA\t{FIRST}\n", asks_gateway.run(asked, host))
