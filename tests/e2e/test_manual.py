@@ -285,7 +285,7 @@ def test_what_is_going_on(asks_gateway: Shell, identities: Shell, host: Namespac
         teller.stop()
 
     for line in (once, as_json):
-        assert "python1" in asks_gateway.run(f"{line} || test $? = 1", host)  # 1: something is wrong
+        assert "web" in asks_gateway.run(f"{line} || test $? = 1", host)  # 1: something is wrong
     eventually(lambda: "web" in asks_gateway.run(f"{replay}; true", host), "the failure of before")
 
 
