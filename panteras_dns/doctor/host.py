@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from panteras_dns.config import Config
 from panteras_dns.doctor.finding import Unseen
 from panteras_dns.endpoint import Endpoint
@@ -117,6 +119,15 @@ class Host:
             except OSError:
                 return holder(address, port, socket.SOCK_DGRAM)
         return ""
+
+    def open_files(self, port: int) -> tuple[int, int] | None:
+        """The process that listens at a UDP port, and how many files it may open; None where it can't be seen."""
+        try:
+            there = [one for one in psutil.net_connections("udp") if one.laddr and one.laddr.port == port]
+            found = next((one.pid for one in there if one.pid), None)
+            return None if found is None else (found, psutil.Process(found).rlimit(psutil.RLIMIT_NOFILE)[1])
+        except (psutil.Error, OSError, AttributeError):
+            return None
 
     def accepts(self, address: str, port: int) -> bool:
         try:

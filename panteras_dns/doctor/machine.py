@@ -7,6 +7,7 @@ from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding
 from panteras_dns.doctor.host import Host
 
 STATE = "/var/lib/panteras/access"
+_FILES = 4096  # of a limit that systemd and Docker usually set much higher
 BUFFER = 212_992  # bytes; the kernel's own default
 VERY_SOON = 7  # days
 _TIME_ERROR = 5  # adjtimex(2)
@@ -35,7 +36,16 @@ def _adjtimex() -> int:
 
 
 def limits(host: Host) -> Iterator[Finding]:
-    """Buffers are large enough."""
+    """Buffers are large enough, and the server may open as many files as it has questions and connections."""
+    pid, files = host.open_files(53) or (0, _FILES)
+    if files < _FILES:
+        yield Finding(
+            "PAN543",
+            f"the process at port 53 may open no more than {files} files",
+            "each connection and each question to an upstream is one: clients are turned away when many ask",
+            (f"prlimit --pid {pid} --nofile=65536:65536",),
+            WARNING,
+        )
     largest = (host.read(_RMEM) or "").strip()
     if largest.isdigit() and int(largest) < BUFFER:
         yield Finding(

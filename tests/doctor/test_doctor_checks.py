@@ -41,6 +41,9 @@ class Told(Host):
         rcode, reason = self.said[3].get(name, ("NOERROR", ""))
         return None if not rcode else Found(name, kind, rcode, [], reason, "", "", str(server), 1.0)
 
+    def open_files(self, port):
+        return (self.root.joinpath("files").exists() and (412, int(self.read("/files")))) or None
+
     def accepts(self, address, port):
         return port in self.said[4]
 
@@ -316,3 +319,11 @@ def test_a_report_ends_with_its_sum_and_an_exit_status() -> None:
     assert Report([Looked("clock", (warned,))]).exit_status(strict=True) == 1
     assert Report([Looked("names")]).as_text() == "ok   names\nall is well: 1 checks"
     assert json.loads(report.as_json())["checks"][0]["findings"][0]["fix"] == ["systemctl stop x", "systemctl start y"]
+
+
+@pytest.mark.parametrize(("files", "found"), [(1024, ["PAN543"]), (65536, [])])
+def test_a_server_that_may_open_few_files(tmp_path, files, found):
+    told = list(machine.limits(Told(tmp_path).put("/files", str(files))))
+
+    assert codes(told) == found
+    assert [one.fix for one in told] == [("prlimit --pid 412 --nofile=65536:65536",)] * len(found)

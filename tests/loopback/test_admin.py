@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -168,6 +170,46 @@ def test_a_name_is_explained_by_the_running_server(admin):
     assert found["hops"][0]["stage"] == "gateway"
     for bad in ("/query", "/query?name=a..b", f"/query?name={'x' * 300}", "/query?name=web.service.consul&type=NOSUCH"):
         assert running.get(bad)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        (200, "text/html", b"<html>a proxy's page</html>"),
+        (500, "text/plain", b"<script>alert(1)</script> rpc error"),
+        (200, "application/json", b"null"),
+        (200, "application/json", b'[{"Node": 5}, 7, null]'),
+        (200, "application/json", b"\xff\xfe{"),
+    ],
+)
+def test_a_consul_that_says_something_else_is_told_as_such(gateway, responder, tmp_path, status, kind, body):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as consul:
+        threading.Thread(target=consul.serve_forever, daemon=True).start()
+        config = tmp_path / "panteras.toml"
+        config.write_text(f'[consul]\napi = "http://127.0.0.1:{consul.server_port}"\n')
+        agent = responder(lambda query, transport: a_reply(query, rcode=3))
+        given = ("--listen", "127.0.0.1:0", "--consul", str(agent), "--config", str(config))
+        running = Admin(gateway(*given, admin="127.0.0.1:0").ready())
+
+        services = running.json("/status")["services"]
+        explained = running.json("/query?name=web.service.consul")
+        answer = ask(running.gateway.port, "web.service.consul")
+        consul.shutdown()
+
+    assert (services["known"], services["list"]) == (None, [])
+    assert services["problem"].startswith(f"http://127.0.0.1:{consul.server_port}")
+    assert explained["verdict"]["code"].startswith("PAN")
+    assert answer.rcode() == 3
 
 
 def test_only_reading_only_from_here(admin):

@@ -29,12 +29,9 @@ function ago(seconds) {
 
 // Charts: a polyline, its numbers in a title and in a table.
 
-function chart(box, points, unit) {
-  const open = box.querySelector("details")?.open;
-  if (!points.length) { fill(box, [make("p", "The first points come within half a minute.", "soft")]); return; }
-  const values = points.map((point) => point[1]);
-  const top = Math.max(...values, 1e-9);
+function sparkline(values, unit) {
   const space = "http://www.w3.org/2000/svg";
+  const top = Math.max(...values, 1e-9);
   const svg = document.createElementNS(space, "svg");
   svg.setAttribute("viewBox", "0 0 300 40");
   svg.setAttribute("preserveAspectRatio", "none");
@@ -42,10 +39,17 @@ function chart(box, points, unit) {
   const title = document.createElementNS(space, "title");
   title.textContent = `${unit}: now ${values.at(-1)}, least ${Math.min(...values)}, most ${Math.max(...values)}`;
   const line = document.createElementNS(space, "polyline");
-  if (values.length === 1) values.push(values[0]);
-  const step = 300 / (values.length - 1);
-  line.setAttribute("points", values.map((value, index) => `${(index * step).toFixed(1)},${(38 - (value / top) * 36).toFixed(1)}`).join(" "));
+  const shown = values.length === 1 ? [values[0], values[0]] : values;
+  const step = 300 / (shown.length - 1);
+  line.setAttribute("points", shown.map((value, index) => `${(index * step).toFixed(1)},${(38 - (value / top) * 36).toFixed(1)}`).join(" "));
   svg.append(title, line);
+  return svg;
+}
+
+function chart(box, points, unit) {
+  const open = box.querySelector("details")?.open;
+  if (!points.length) { fill(box, [make("p", "The first points come within half a minute.", "soft")]); return; }
+  const values = points.map((point) => point[1]);
   const details = make("details");
   details.open = Boolean(open);
   const scroll = make("div", undefined, "scroll");
@@ -60,7 +64,7 @@ function chart(box, points, unit) {
   details.addEventListener("toggle", () => details.open && !table.rows.length && chart(box, points, unit));
   scroll.append(table);
   details.append(make("summary", `${unit}, most ${number(Math.max(...values))}`), scroll);
-  fill(box, [svg, details]);
+  fill(box, [sparkline(values, unit), details]);
 }
 
 // Blocks, each from its part of the status.
@@ -151,7 +155,9 @@ function showQueries(told) {
   chart(document.querySelector("#queries .chart"), queries.history, "queries a second");
   fill(document.querySelector("#queries tbody"), queries.by_route.slice(0, 12).map((one) => {
     const row = make("tr");
-    row.append(make("td", one.route === "." ? ". (everything else)" : one.route), make("td", number(one.per_second), "number"), make("td", number(one.total), "number"));
+    const course = make("td", undefined, "course");
+    if (one.history.length) course.append(sparkline(one.history.map((point) => point[1]), `${one.route}, queries a second`));
+    row.append(make("td", one.route === "." ? ". (everything else)" : one.route), course, make("td", number(one.per_second), "number"), make("td", number(one.total), "number"));
     return row;
   }));
   const share = told.cache.hit_share === null ? "-" : `${Math.round(told.cache.hit_share * 100)} %`;
