@@ -29,6 +29,7 @@ from panteras_dns.upstream import SCALE, Carrier
 from panteras_dns.wire import LARGEST, NOERROR, NXDOMAIN, RCODE, TC, Malformed, Reply, read_query
 from panteras_dns.wire import REFUSED as RCODE_REFUSED
 
+SHOWN = 512  # octets of a query that are remembered to be shown
 RECENT = 1000  # queries that are remembered to be shown: of UDP one of each turn, which are all while there are few
 CLIENT_PATIENCE = 1.8  # seconds after which a stale answer beats none (RFC 8767 5)
 
@@ -48,14 +49,14 @@ class Forwarder:
         self.errors: Counter[tuple[str, int]] = Counter()  # (fate, rcode) -> answers that are told one by one
         self.flights: dict[bytes, Flight] = {}
         self.joined = self.servfails = self.prefetched = self.mismatched = 0
-        self.load(tables, policy)
+        self.udp, self.tcp = Planner(tables), Planner(tables, LARGEST)
+        self.tables, self.policy = tables, policy
 
     def load(self, tables: Tables, policy: Policy) -> None:
-        """Take new tables into use."""
-        self.tables = tables
-        self.policy = policy
-        self.udp = Planner(tables)
-        self.tcp = Planner(tables, LARGEST)
+        """Take new tables into use; what was counted stays counted."""
+        self.tables, self.policy = tables, policy
+        self.udp = Planner(tables, before=self.udp)
+        self.tcp = Planner(tables, LARGEST, before=self.tcp)
 
     # Clients ask ------------------------------------------------------------------------------------
 
@@ -99,7 +100,7 @@ class Forwarder:
         if plan is None:
             return False
         plan.asked += 1
-        self.recent.append((now, packet, host))
+        self.recent.append((now, packet[:SHOWN], host))
         send = reply if plan.cookie is None else self._stamping(host, reply, now)
         self._answer((plan, packet[:2], client, send), now)
         return True
@@ -286,7 +287,8 @@ class Forwarder:
             self.errors[plan.fate, rcode] += 1
             if plan.query is not None:
                 reason = reason or self.tables.reasons.known(plan.query.name)
-            self.failures.answer(plan, rcode, client, reason, now)
+            if not plan.tells:  # asked by our own tools
+                self.failures.answer(plan, rcode, client, reason, now)
             if mercy := self.policy.tolerates(client, now):
                 if mercy == DROPPED or plan.query is None:
                     return

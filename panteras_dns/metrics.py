@@ -16,7 +16,7 @@ _LEAKS = "fenced"  # the fate of a name that would have left for a general upstr
 
 
 def samples(forwarder: Forwarder, cache: Cache, healths: Iterable[Health]) -> Counter[Sample]:
-    """What was counted since the start; queries since the last reload."""
+    """What was counted since the start."""
     found: Counter[Sample] = Counter()
     for name, labels, number in (*_queries(forwarder), *_told(forwarder, cache), *_upstreams(healths)):
         key = name, tuple(labels.items())

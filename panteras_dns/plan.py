@@ -50,6 +50,8 @@ _SMALL_REPLY = 2048  # and only those that cost little memory
 
 FENCED = "PAN104 a Consul name with a search suffix behind it: it does not leave this host"
 UNROUTED = "PAN103 no route for this name"
+_MOST_LOOSE = 100
+_USUAL = frozenset((1, 2, 5, 6, 12, 15, 16, 28, 33, 35, 43, 46, 48, 52, 64, 65, 255, 257))
 _TRANSFERS = (251, 252)  # IXFR, AXFR
 _PROHIBITED, _NOT_SUPPORTED, _BLOCKED = 18, 21, 15  # extended errors (RFC 8914)
 
@@ -154,14 +156,16 @@ class Planner:
     """Makes plans and remembers them, in two generations of *most* each: when the young one is full it
     becomes the old one, and the old one, with all that was not asked since, is forgotten."""
 
-    def __init__(self, tables: Tables, limit: int | None = None, most: int = 4096) -> None:
+    def __init__(
+        self, tables: Tables, limit: int | None = None, most: int = 4096, before: "Planner | None" = None
+    ) -> None:
         self.tables = tables
         self.young: dict[bytes, Plan] = {}
         self._old: dict[bytes, Plan] = {}
         self._limit = limit
         self._most = most
-        self._tally: Counter[tuple[str, int]] = Counter()
-        self._cached: Counter[tuple[str, int]] = Counter()
+        self._loose: list[Plan] = []  # too large to be remembered, not counted yet
+        self._tally, self._cached = before.tally() if before else (Counter(), Counter())
 
     def plan(self, body: bytes) -> Plan | None:
         """The plan for a query (without its id), or None for what is not to be answered at all."""
@@ -177,12 +181,18 @@ class Planner:
             self.young.clear()  # the same dict: the fast path holds its get()
         if len(body) <= _SMALL_QUERY:
             self.young[body] = plan
+        else:
+            if len(self._loose) >= _MOST_LOOSE:
+                _count(self._loose, self._tally, self._cached)
+                self._loose.clear()
+            self._loose.append(plan)
         return plan
 
     def plans(self) -> Iterator[Plan]:
         """Those that are remembered."""
         yield from self.young.values()
         yield from self._old.values()
+        yield from self._loose
 
     def tally(self) -> tuple[Counter[tuple[str, int]], Counter[tuple[str, int]]]:
         """(fate, type) -> queries so far; (fate, rcode) -> those of them that were answered so from cache."""
@@ -299,6 +309,8 @@ class Planner:
 
 def _count(plans: Iterable[Plan], queries: Counter[tuple[str, int]], cached: Counter[tuple[str, int]]) -> None:
     for plan in plans:
-        queries[plan.fate, plan.query.type if plan.query else 0] += plan.asked
+        kind = plan.query.type if plan.query else 0
+        # Clients may ask for 65,536 types: those that nobody uses are one, or each would have a counter for ever.
+        queries[plan.fate, kind if kind in _USUAL else 0] += plan.asked
         for rcode, number in plan.from_cache().items():
             cached[plan.fate, rcode] += number

@@ -62,7 +62,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
 
     def work(index: int, begun: Callable[[], None]) -> None:
         if index >= count:
-            company.sides[index - count](reactor, effective, begun)
+            company.sides[index - count](reactor, effective)
             return
         worker = Worker(reactor(), config, settings, sockets, index)
         company.join(worker, index)
@@ -92,6 +92,7 @@ class Company:
 
     def __init__(self, config: Config, sockets: "Sockets") -> None:
         count = config.dns.workers
+        self._config = config
         self._own = _nearest(sockets.sets[0])
         self._shown = [ends() for _ in range(count)] if config.admin.listen is not None else []
         self._logged = [ends() for _ in range(count)] if config.querylog.to else []
@@ -102,18 +103,16 @@ class Company:
         worker.reports_to = self._shown[index][1] if self._shown else None
         worker.logs_to = self._logged[index][1] if self._logged else None
 
-    def _show(self, reactor: Callable[[], Any], load: Callable[[], Config], begun: Callable[[], None]) -> None:
+    def _show(self, reactor: Callable[[], Any], load: Callable[[], Config]) -> None:
         ours = [end for end, _ in self._shown]
-        _aside(begun, lambda: import_module(_ADMIN).run(reactor(), load, ours, self._own))
+        _aside(lambda: import_module(_ADMIN).run(reactor(), self._config, load, ours, self._own))
 
-    def _log(self, reactor: Callable[[], Any], load: Callable[[], Config], begun: Callable[[], None]) -> None:
+    def _log(self, reactor: Callable[[], Any], load: Callable[[], Config]) -> None:
         ours = [end for end, _ in self._logged]
-        _aside(begun, lambda: import_module(_QUERY_LOG).run(reactor(), load, ours))
+        _aside(lambda: import_module(_QUERY_LOG).run(reactor(), self._config, load, ours))
 
 
-def _aside(begun: Callable[[], None], work: Callable[[], None]) -> None:
-    """It counts as ready at once: that names are answered does not wait for what is shown of them."""
-    begun()
+def _aside(work: Callable[[], None]) -> None:
     try:
         work()
     except Exception:
@@ -197,6 +196,7 @@ class Worker:
         self.logs_to: socket.socket | None = None  # the query log
         self._alone = settings.alone
         self.status = 0
+        self._stopping = False
 
     def run(self, ready: Callable[[], None], offered: socket.socket | None) -> None:
         """Until told to stop. *ready* is called when it answers; the first worker waits at *offered* for the next
@@ -237,6 +237,9 @@ class Worker:
         os.kill(os.getpid() if self._alone else os.getppid(), signal.SIGTERM)
 
     def _stop(self) -> None:
+        if self._stopping:  # systemd tells every process, and so does the supervisor
+            return
+        self._stopping = True
         process.notify("STOPPING=1")
         self._service.stop(self._reactor.stop)
 

@@ -20,8 +20,11 @@ from zope.interface import implementer
 
 log = Logger()
 
+_GIVEN_UP = 5.0  # seconds until a worker that did not answer is asked again
 PATIENCE = 0.5  # seconds for all workers to answer
 LARGEST = 180_000  # octets: Linux gives a socket 212,992 by default
+_LEAST = ("queries", "names", "clients", "failures", "upstreams")  # parts of a snapshot, the least first
+_MOST_COUNTERS = 800
 Ends = tuple[socket.socket, socket.socket]  # the admin's, the worker's
 
 
@@ -54,11 +57,14 @@ class _End:
     def connectionLost(self, reason: Any) -> None:
         """The end of the reactor."""
 
-    def send(self, value: Any) -> None:
+    def send(self, value: Any) -> bool:
+        """False when it is too large; what there is no room for at the moment is not sent."""
         message = json.dumps(value, separators=(",", ":")).encode()
+        if len(message) > LARGEST:
+            return False
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            if len(message) <= LARGEST:
-                self._sock.send(message)
+            self._sock.send(message)
+        return True
 
 
 class Reporter:
@@ -70,11 +76,19 @@ class Reporter:
         self._snapshot = snapshot
         self._end = _End(sock, self._answer)
         self._begun = time.time()
+        self._complained = False
         reactor.addReader(self._end)
 
     def _answer(self, asked: Mapping[str, Any]) -> None:
-        told = self._snapshot(asked, time.time() - time.monotonic())
-        self._end.send({"number": asked.get("number"), "pid": os.getpid(), "begun": self._begun, **told})
+        told = {"pid": os.getpid(), "begun": self._begun, **self._snapshot(asked, time.time() - time.monotonic())}
+        for part in _LEAST:  # what can be missed goes first
+            if self._end.send(told):
+                return
+            told[part] = []
+        if not self._end.send(told) and not self._complained:
+            self._complained = True
+            log.warn("too many counters for the admin: the last ones are not told")
+            self._end.send({**told, "counters": told["counters"][:_MOST_COUNTERS]})
 
 
 class Workers:
@@ -85,28 +99,35 @@ class Workers:
     ) -> None:
         self._reactor, self._taken = reactor, taken
         self._ends = [_End(sock, self._heard(index)) for index, sock in enumerate(socks)]
-        self._waiting: list[tuple[set[int], Deferred[None]]] = []
+        self._missing: dict[int, float] = {}  # index -> when it was asked
+        self._waiting: list[Deferred[None]] = []
         for end in self._ends:
             reactor.addReader(end)
 
     def ask(self, asked: Callable[[int], Mapping[str, Any]]) -> "Deferred[None]":
-        """Ask all of them what *asked* says for each index. Fires when all have answered, or have had the time."""
-        missing = set(range(len(self._ends)))
-        done: Deferred[None] = Deferred()
-        self._waiting.append((missing, done))
+        """Ask all of them what *asked* says for each index. Fires when all have answered, or have had the time.
+
+        Who has not answered yet is not asked again for a while: a look costs a worker milliseconds."""
+        now = self._reactor.seconds()
         for index, end in enumerate(self._ends):
-            end.send(asked(index))
-        return done.addTimeout(PATIENCE, self._reactor, onTimeoutCancel=lambda _, __: None)
+            if now - self._missing.get(index, -_GIVEN_UP) >= _GIVEN_UP:
+                self._missing[index] = now
+                end.send(asked(index))
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        return done.addTimeout(PATIENCE, self._reactor, onTimeoutCancel=self._late)
+
+    def _late(self, _: Any, __: float) -> None:
+        self._waiting = [one for one in self._waiting if not one.called]
 
     def _heard(self, index: int) -> Callable[[Any], None]:
         def taken(told: Any) -> None:
+            self._missing.pop(index, None)
             self._taken(index, told)
-            for missing, _ in self._waiting:
-                missing.discard(index)
-            over = [done for missing, done in self._waiting if not missing or done.called]
-            self._waiting = [one for one in self._waiting if one[0] and not one[1].called]
-            for done in over:
-                if not done.called:
-                    done.callback(None)
+            if not self._missing:
+                waiting, self._waiting = self._waiting, []
+                for done in waiting:
+                    if not done.called:
+                        done.callback(None)
 
         return taken

@@ -16,6 +16,7 @@ from panteras_dns.names import wire_name
 LOOKED = 15.0  # seconds for which somebody who asked for the status is taken to go on looking
 _ROWS = 50  # in one frame
 _EXPLAINING = 4  # names at once: each takes a thread and asks Consul
+_STALLED = 30  # frames, one a second, that a browser did not take
 _READY = 20.0  # seconds without a word of a worker until we are not ready
 
 
@@ -33,16 +34,18 @@ class View:
 
 
 class Desk:
-    """Handlers of the paths, and the streams that are open. *asked_as*: this gateway and its domain, for names to be
-    explained."""
+    """Handlers of the paths, and the streams that are open."""
 
-    def __init__(self, view: View, explainer: Explainer, asked_as: Question) -> None:
+    def __init__(self, view: View) -> None:
         self._view, self._sums = view, view.sums
-        self._explainer, self._asked_as = explainer, asked_as
         self._exposition = Exposition(view.sums)
         self._streams: list[Stream] = []
         self._asked = 0.0
         self._explaining = 0
+
+    def explain_by(self, explainer: Explainer, asked_as: Question) -> None:
+        """Who explains names from now on. *asked_as*: this gateway and its domain."""
+        self._explainer, self._asked_as = explainer, asked_as
 
     def paths(self) -> dict[str, Handler]:
         return {
@@ -67,9 +70,11 @@ class Desk:
         if not self._streams:
             return
         whole = self._view.status()
-        for stream in self._streams:
+        for stream in list(self._streams):
             if stream.send("status", whole):
                 self._tell_rows(stream)
+            elif stream.dropped >= _STALLED:  # another one may have its place
+                stream.abort()
 
     def _tell_rows(self, stream: Stream) -> None:
         new = [row for row in self._rows() if row["number"] > stream.seen]
@@ -141,7 +146,7 @@ class Desk:
         if request.method == b"HEAD":
             return 200, "text/event-stream", b""
         last = request.getHeader("last-event-id") or "0"
-        stream = Stream(request, int(last) if last.isdigit() else 0)
+        stream = Stream(request, int(last) if last.isascii() and last.isdigit() and len(last) < 16 else 0)
         self._streams.append(stream)
         request.notifyFinish().addBoth(lambda _: self._streams.remove(stream))
         stream.send("status", self._view.status())

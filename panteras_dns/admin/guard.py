@@ -19,18 +19,20 @@ HEADERS = {
 }
 
 
-def refusal(method: bytes, headers: Mapping[str, str], hosts: Collection[str]) -> tuple[int, str] | None:
+def refusal(method: bytes, path: str, headers: Mapping[str, str], hosts: Collection[str]) -> tuple[int, str] | None:
     """Status and reason, or None for a request that may be answered. *hosts*: names beside addresses and localhost."""
     if method not in METHODS:
         return 405, f"{method.decode('latin-1')[:20]!r}: nothing here takes it, expected GET or HEAD"
     if not _is_ours(headers.get("host", ""), hosts):
         return 421, "not a name of this host: call it by an address, as localhost, or add the name to admin.hosts"
-    if (
-        headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        and headers.get("sec-fetch-mode") != "navigate"
-    ):
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_followed(path, headers):
         return 403, "another site asks: only pages of this one may"
     return None
+
+
+def _is_followed(path: str, headers: Mapping[str, str]) -> bool:
+    """A link to the dashboard that a person follows: in a window of its own, not in a frame of that site."""
+    return path == "/" and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
 
 
 def _is_ours(text: str, hosts: Collection[str]) -> bool:

@@ -1,5 +1,6 @@
 """The admin process: asks the workers, listens for people, programs and browsers, and answers no DNS."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -24,12 +25,13 @@ from panteras_dns.config import Config
 from panteras_dns.consul import Consul
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.explain import Explainer, Question
-from panteras_dns.host.workers import heed
+from panteras_dns.host.workers import heed, stop
 from panteras_dns.options import ConfigError
 
 log = Logger()
 
 LOOK = 1.0  # seconds between two questions to the workers while somebody looks
+FRESH = 0.25  # seconds between two questions to the workers, however many want to know
 REST = 10  # of these, while nobody does
 AGAIN = 5.0  # seconds until it is tried again to listen
 
@@ -37,21 +39,18 @@ AGAIN = 5.0  # seconds until it is tried again to listen
 class Admin:
     """*dns*: where this gateway answers, to be asked as a client would."""
 
-    def __init__(self, reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint) -> None:
-        self._reactor, self._load = reactor, load
-        self.config = load()
+    def __init__(self, reactor: Any, config: Config, socks: Sequence[socket.socket], dns: Endpoint) -> None:
+        self._reactor, self._dns = reactor, dns
         self.sums = Sums(len(socks))
         self.around = Around(socket.gethostname(), version("panteras-gateway"), time.time())
         self._workers = Workers(reactor, socks, self._told)
-        consul = self._api()
-        self._beside = Beside(reactor, consul, self.config.admin.people, self.around)
-        domains = next((route.domains for route in self.config.route if route.kind == "consul"), ("consul",))
-        explainer = Explainer(reactor, consul or Consul(reactor))
-        view = View(self.sums, self.around, self._fresh, self._whole)
-        self.desk = Desk(view, explainer, Question("", "A", dns, domains[0]))
         self._port: Any = None
         self._turn = 0
+        self._asked = -FRESH
+        self._curious: list[Deferred[None]] = []
         self._complained = False
+        self.desk = Desk(View(self.sums, self.around, self._fresh, self._whole))
+        self._configure(config)
 
     def start(self) -> None:
         loop = LoopingCall(self._look)
@@ -59,22 +58,23 @@ class Admin:
         loop.start(LOOK)
         self._listen()
 
-    def reload(self) -> None:
-        """The address and names anew; a configuration that is wrong is the workers' to complain about."""
-        try:
-            config = self._load()
-        except ConfigError:
-            return
+    def take(self, config: Config) -> None:
+        """Another configuration is in force."""
         moved = config.admin.listen != self.config.admin.listen
-        self.config = config
+        self._configure(config)
         if moved and self._port is not None:
             self._port.stopListening()
             self._port = None
             self._listen()
 
-    def _api(self) -> Consul | None:
-        place, token = consul_api(self.config)
-        return Consul(self._reactor, place, token) if place else None
+    def _configure(self, config: Config) -> None:
+        self.config = config
+        place, token = consul_api(config)
+        consul = Consul(self._reactor, place, token) if place else None
+        self._beside = Beside(self._reactor, consul, config.admin.people, self.around)
+        domains = next((route.domains for route in config.route if route.kind == "consul"), ("consul",))
+        explainer = Explainer(self._reactor, consul or Consul(self._reactor))
+        self.desk.explain_by(explainer, Question("", "A", self._dns, domains[0]))
 
     def _listen(self) -> None:
         """A port that is taken is waited for: the process before us may still have it, and names must go on."""
@@ -97,7 +97,27 @@ class Admin:
         log.info("admin: http://{at}/", at=Endpoint(actual.host, actual.port))
 
     def _fresh(self) -> "Deferred[None]":
-        return self._workers.ask(self.sums.question)
+        """Ask the workers, all who want to know together: a look keeps a worker from answering for milliseconds."""
+        told: Deferred[None] = Deferred()
+        self._curious.append(told)
+        if len(self._curious) == 1:
+            pause = self._asked + FRESH - self._reactor.seconds()
+            if pause > 0:
+                self._reactor.callLater(pause, self._ask)
+            else:
+                self._ask()
+        return told
+
+    def _ask(self) -> None:
+        self._asked = self._reactor.seconds()
+        curious, self._curious = self._curious, []
+        named = self.desk.looked_at()
+
+        def tell(_: None) -> None:
+            for one in curious:
+                one.callback(None)
+
+        self._workers.ask(lambda index: self.sums.question(index, named)).addCallback(tell)
 
     def _whole(self) -> "Deferred[Any]":
         return gatherResults([self._fresh(), self._beside.look(time.time())])
@@ -116,15 +136,16 @@ class Admin:
         self.sums.take(index, told, time.time())
 
 
-def run(reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint) -> None:
-    """Until told to stop."""
-    admin = Admin(reactor, load, socks, dns)
-    calls = {
-        signal.SIGTERM: reactor.stop,
-        signal.SIGINT: reactor.stop,
-        signal.SIGHUP: admin.reload,
-        signal.SIGUSR1: lambda: None,
-    }
-    heed(reactor, calls)
+def run(
+    reactor: Any, config: Config, load: Callable[[], Config], socks: Sequence[socket.socket], dns: Endpoint
+) -> None:
+    """Until told to stop. *load* is for SIGHUP: a file that root has read may be out of our reach."""
+    admin = Admin(reactor, config, socks, dns)
+
+    def reload() -> None:
+        with contextlib.suppress(ConfigError):  # the workers complain
+            admin.take(load())
+
+    heed(reactor, {signal.SIGTERM: stop(reactor), signal.SIGINT: stop(reactor), signal.SIGHUP: reload})
     reactor.callWhenRunning(admin.start)
     reactor.run(installSignalHandlers=False)

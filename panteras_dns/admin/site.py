@@ -70,12 +70,12 @@ class _Paths(Resource):
             request.setHeader(name, value)
         given = request.requestHeaders.getAllRawHeaders()
         headers = {name.decode("latin-1").lower(): values[-1].decode("latin-1") for name, values in given}
-        refused = refusal(request.method, headers, self._hosts())
+        path = request.path.decode("latin-1")
+        refused = refusal(request.method, path, headers, self._hosts())
         if refused:
             if refused[0] == http.NOT_ALLOWED:
                 request.setHeader("Allow", "GET, HEAD")
             return _written(request, as_text(refused[1], refused[0]))
-        path = request.path.decode("latin-1")
         handler = self._handlers.get(path)
         if handler is None:
             known = ", ".join(sorted(self._handlers))
@@ -123,6 +123,10 @@ class _Channel(http.HTTPChannel):
 
     transport: Any
     site: Any
+
+    def checkPersistence(self, request: Any, version: Any) -> bool:
+        """One answer a connection: who asks for many and reads none would have us keep them all."""
+        return False
 
     def timeoutConnection(self) -> None:
         self.transport.abortConnection()

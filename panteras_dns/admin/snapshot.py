@@ -20,6 +20,7 @@ from panteras_dns.querylog.tap import Tap
 from panteras_dns.upstream import SCALE, Health
 from panteras_dns.wire import Malformed, read_query
 
+_LONGEST = 253  # characters of a name; escaped octets take four
 MOST_FAILURES, MOST_QUERIES, MOST_NAMED = 200, 50, 20  # in one snapshot: it has to fit one message
 
 
@@ -34,7 +35,8 @@ class Seat:
 
 
 def snapshot(seat: Seat, asked: Mapping[str, Any], ahead: float) -> dict[str, Any]:
-    """*asked*: how many `failures` are known already, and when the last of the `queries` was. The epoch is
+    """*asked*: how many `failures` are known already, the time (monotonic) of the `latest` query that is, and whether
+    somebody looks at what is `named`. The epoch is
     *ahead* of the monotonic clock by so many seconds."""
     healths = list(seat.healths)
     failures = seat.forwarder.failures
@@ -47,15 +49,24 @@ def snapshot(seat: Seat, asked: Mapping[str, Any], ahead: float) -> dict[str, An
         "upstreams": [_upstream(label, lanes, ahead) for label, lanes in _by_label(healths).items()],
         "failed": failures.count,
         "failures": [_failure(one, ahead) for one in failures.since(int(asked.get("failures", 0)), MOST_FAILURES)],
-        "queries": list(_queries(seat.forwarder, float(asked.get("queries", 0)) - ahead, ahead)),
-        "names": [[shown(name), number] for name, number in busiest(seat.forwarder, MOST_NAMED)],
-        "clients": Counter(host_text(client) for _, _, client in seat.forwarder.recent).most_common(MOST_NAMED),
+        "latest": seat.forwarder.recent[-1][0] if seat.forwarder.recent else 0.0,
+        "queries": list(_queries(seat.forwarder, float(asked.get("queries", 0)), ahead)),
+        **(_named(seat.forwarder) if asked.get("named") else {}),
+    }
+
+
+def _named(forwarder: Forwarder) -> dict[str, Any]:
+    """Who asks most, and for what; it walks all that is remembered, so only for those who look."""
+    return {
+        "names": [[shown(name), number] for name, number in busiest(forwarder, MOST_NAMED)],
+        "clients": Counter(host_text(client) for _, _, client in forwarder.recent).most_common(MOST_NAMED),
     }
 
 
 def shown(name: bytes) -> str:
-    """A name as people write it: without the dot at its end, unless that is all."""
-    return text_name(name)[:-1] or "."
+    """A name as people write it: without the dot at its end, unless that is all, and cut where nobody reads on."""
+    text = text_name(name)[:-1] or "."
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _by_label(healths: list[Health]) -> dict[str, list[Health]]:

@@ -197,8 +197,9 @@ def _verdict(
         for one in islice(failed["causes"], 3):
             text = one["text"].removeprefix(one["code"]).strip()
             problems.append((one["code"], f"{one['name']} {text} ({one['count']} failed)", one["first"]))
+    named = {one["name"].partition(".")[0] for one in failed["causes"]} if problems else set()
     for one in services["list"]:
-        if _is_down(one) and not any(one["name"] in text for _, text, _ in problems):
+        if _is_down(one) and one["name"] not in named:
             problems.append(("PAN201", f"{one['name']} has no passing instance", None))
     if not problems:
         text = f"all is well: {asked['total']} queries, none of the last {WINDOW / 60:.0f} minutes failed"

@@ -32,12 +32,13 @@ class Stream:
             self.dropped += 1
             return False
         head = f"id: {number}\n" if number else ""
+        self.dropped = 0
         self._request.write(f"{head}event: {event}\ndata: {json.dumps(value, separators=(',', ':'))}\n\n".encode())
         return True
 
-    def end(self) -> None:
-        self._request.unregisterProducer()
-        self._request.finish()
+    def abort(self) -> None:
+        """Who takes nothing is not there."""
+        self._request.channel.transport.abortConnection()
 
     def pauseProducing(self) -> None:
         self._paused = True

@@ -1,7 +1,6 @@
 """What all workers counted together, and what came of it over the last minutes. Pure.
 
-A worker that was replaced, or that read its configuration anew, counts from zero: what was counted before stays
-counted.
+A worker that was replaced counts from zero: what was counted before stays counted.
 """
 
 from collections import Counter, deque
@@ -24,7 +23,6 @@ class _Worker:
     told: dict[str, Any] = field(default_factory=dict)
     counted: Counter[Sample] = field(default_factory=Counter)
     heard: float = 0.0  # when, seconds since the epoch
-    newest: float = 0.0  # of its queries
 
 
 class Sums:
@@ -38,10 +36,10 @@ class Sums:
         self.queries: deque[dict[str, Any]] = deque(maxlen=MOST_ROWS)
         self._number = 0
 
-    def question(self, index: int) -> Mapping[str, Any]:
-        """What to ask that worker: only for what is new."""
-        worker = self.workers[index]
-        return {"failures": worker.told.get("failed", 0), "queries": worker.newest}
+    def question(self, index: int, named: bool = False) -> Mapping[str, Any]:
+        """What to ask that worker: only for what is new; *named*: also for names and clients."""
+        told = self.workers[index].told
+        return {"failures": told.get("failed", 0), "queries": told.get("latest", 0.0), "named": named}
 
     def take(self, index: int, told: dict[str, Any], now: float) -> None:
         """A worker has answered; *now* in seconds since the epoch."""
@@ -58,7 +56,8 @@ class Sums:
             self.failures.append(self._numbered(row))
         for row in told["queries"]:
             self.queries.append(self._numbered(row))
-            worker.newest = max(worker.newest, row["at"])
+        for key in ("names", "clients"):
+            told.setdefault(key, worker.told.get(key, []) if same else [])
         worker.told, worker.counted, worker.heard = told, counted, now
         if not self.points and now - told["begun"] < WINDOW:
             self.points.append((told["begun"], Counter()))  # all it has counted falls into the window

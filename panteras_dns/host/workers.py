@@ -19,25 +19,42 @@ _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal
 _GRACE = 0.9  # seconds between SIGTERM and SIGKILL
 _GRACE_ASIDE = 1.5  # the same for those that end last
 _PAUSE = 0.5  # seconds before a worker that lived no longer than that is replaced
+_LOOK, _LONG = 0.1, 60.0  # seconds between looks at who begins again; the longest pause before that
 _START = 10.0  # seconds in which all are expected to be ready
 
 
 def heed(reactor: Any, calls: Mapping[signal.Signals, Callable[[], Any]]) -> None:
     """From now on a signal has the reactor make its call; those that came before are heard now."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # unless it is among them: the parent tells it to all
     for number, call in calls.items():
         signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
 
 
+def stop(reactor: Any) -> Callable[[], None]:
+    """Stops it once: systemd tells every process, and so does the supervisor."""
+
+    def once() -> None:
+        if not stopped:
+            stopped.append(True)
+            reactor.stop()
+
+    stopped: list[bool] = []
+    return once
+
+
 class Supervisor:
-    """Runs *work(index, ready)* in *count* processes until it is told to stop. The last *aside* of them end after the
-    others: they take down what these did."""
+    """Runs *work(index, ready)* in *count* processes until it is told to stop.
+
+    The last *aside* of them only look on: nobody waits until they are ready, and they end after the others."""
 
     def __init__(self, count: int, work: Callable[[int, Callable[[], None]], None], aside: int = 0) -> None:
         self._work = work
         self._first_aside = count - aside
         self._born: dict[int, tuple[int, float]] = {}  # pid -> index, time
         self._count = count
+        self._pauses: dict[int, float] = {}  # of those aside, by index: seconds
+        self._due: dict[int, float] = {}  # when they begin again
         self._pipe = os.pipe()
 
     def run(self, ready: Callable[[], None], died: Callable[[int, int], None]) -> int:
@@ -51,12 +68,14 @@ class Supervisor:
             return 1
         ready()
         while True:
-            number = signal.sigwait(_WATCHED)
+            heard = signal.sigtimedwait(_WATCHED, _LOOK if self._due else _LONG)
+            number = heard.si_signo if heard else 0
+            self._begin_again()
             if number in {signal.SIGHUP, signal.SIGUSR1}:
                 self._tell(number)
             elif number == signal.SIGCHLD:
                 self._replace(died)
-            else:
+            elif number:
                 return self._stop()
 
     def _fork(self, index: int) -> None:
@@ -86,17 +105,32 @@ class Supervisor:
     def _all_ready(self) -> bool:
         deadline = time.monotonic() + _START
         seen = 0
-        while seen < self._count and time.monotonic() < deadline and not self._ended():
+        while seen < self._first_aside and time.monotonic() < deadline and not self._lost_one():
             if select.select([self._pipe[0]], [], [], 0.1)[0]:
                 seen += len(os.read(self._pipe[0], self._count))
-        return seen >= self._count
+        return seen >= self._first_aside
+
+    def _lost_one(self) -> bool:
+        """Whether one of those that have to be ready has ended. The others are replaced later."""
+        return any(self._born[pid][0] < self._first_aside for pid, _ in self._ended())
 
     def _replace(self, died: Callable[[int, int], None]) -> None:
         for pid, status in self._ended():
             index, since = self._born.pop(pid)
             died(pid, status)
-            if time.monotonic() - since < _PAUSE:
+            lived = time.monotonic() - since
+            if index >= self._first_aside:
+                self._pauses[index] = min(2 * self._pauses.get(index, _PAUSE / 2), _LONG) if lived < _LONG else _PAUSE
+                self._due[index] = time.monotonic() + self._pauses[index]
+                continue
+            if lived < _PAUSE:
                 time.sleep(_PAUSE)
+            self._fork(index)
+
+    def _begin_again(self) -> None:
+        """Those aside whose pause is over: one that dies at once must not be forked all the time."""
+        for index in [index for index, due in self._due.items() if due <= time.monotonic()]:
+            del self._due[index]
             self._fork(index)
 
     def _ended(self) -> list[tuple[int, int]]:

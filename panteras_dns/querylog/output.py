@@ -6,8 +6,10 @@ A disk that is full or a reader that is gone costs lines, which are counted; it 
 import contextlib
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from panteras_dns.querylog import dnstap
@@ -21,25 +23,52 @@ class Writer(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    def moved(self) -> bool: ...
+
     def close(self) -> None: ...
 
 
 class _File:
-    def __init__(self, path: str, head: bytes, tail: bytes) -> None:
-        self._tail = tail
+    """*framed*: a stream with a beginning and an end, so a file that holds another one is put aside first."""
+
+    def __init__(self, path: str, framed: bool) -> None:
+        self._path, self._framed = path, framed
+        if framed:
+            _put_aside(path)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        if head:  # a stream of frames has a beginning: what is there is another's
-            os.ftruncate(self._descriptor, 0)
-            self.write(head)
+        if framed:
+            self.write(dnstap.START)
 
     def write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        """All of it, or nothing: half a line would spoil the next."""
+        before = os.fstat(self._descriptor).st_size
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, before)
+            raise
+
+    def moved(self) -> bool:
+        """Whether another file, or none, has its name now."""
+        try:
+            there, ours = Path(self._path).stat(), os.fstat(self._descriptor)
+        except OSError:
+            return True
+        return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.write(self._tail)
+        if self._framed:
+            with contextlib.suppress(OSError):
+                self.write(dnstap.STOP)
         os.close(self._descriptor)
+
+
+def _put_aside(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if Path(path).stat().st_size and stat.S_ISREG(Path(path).stat().st_mode):
+            Path(path).rename(f"{path}.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
 
 
 class _Socket:
@@ -61,6 +90,9 @@ class _Socket:
     def write(self, data: bytes) -> None:
         self._sock.sendall(data)
 
+    def moved(self) -> bool:
+        return False
+
     def close(self) -> None:
         if self._framed:
             with contextlib.suppress(OSError):
@@ -69,7 +101,7 @@ class _Socket:
 
 
 class Output:
-    """*to*: a path, or unix:///PATH. *told* hears of trouble and of its end, in words."""
+    """*to*: a path, or unix:///PATH; "" for nowhere. *told* hears of trouble and of its end, in words."""
 
     def __init__(self, to: str, framed: bool, told: Callable[[str], None]) -> None:
         self.lost = 0
@@ -80,6 +112,8 @@ class Output:
 
     def write(self, data: bytes, count: int) -> None:
         """*count* lines or messages; lost while there is trouble."""
+        if not self._to:
+            return
         if self._writer is None and not self._opened():
             self.lost += count
             return
@@ -91,8 +125,9 @@ class Output:
             self._fail(problem)
 
     def reopen(self) -> None:
-        """The file was moved away (logrotate), or everything is different now."""
-        self.close()
+        """Go on in the file that has the name now, if it is another (logrotate)."""
+        if self._writer is not None and self._writer.moved():
+            self.close()
         self._failed_at = 0.0
 
     def close(self) -> None:
@@ -109,8 +144,7 @@ class Output:
             if path != self._to:
                 self._writer = _Socket(path, self._framed)
             else:
-                head, tail = (dnstap.START, dnstap.STOP) if self._framed else (b"", b"")
-                self._writer = _File(path, head, tail)
+                self._writer = _File(path, self._framed)
         except OSError as problem:
             self._fail(problem)
             return False

@@ -1,5 +1,6 @@
 """The process that writes the query log: takes what the workers hand over, pairs it, and writes it out."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from panteras_dns.config import Config, QueryLogConfig
-from panteras_dns.host.workers import heed
+from panteras_dns.host.workers import heed, stop
 from panteras_dns.options import ConfigError
 from panteras_dns.querylog import dnstap, lines
 from panteras_dns.querylog.output import Output
@@ -33,10 +34,19 @@ class Scribe:
 
     def __init__(self, config: QueryLogConfig) -> None:
         self.who: dict[str, str] = {}  # address -> container
+        self.output: Output
         self._pairing = Pairing()
+        self._config: QueryLogConfig | None = None
         self.take_config(config)
 
     def take_config(self, config: QueryLogConfig) -> None:
+        """From now on that is what is wanted; a file that stays the same is opened anew if it was moved away."""
+        if self._config is not None and (config.to, config.format) == (self._config.to, self._config.format):
+            self._config = config
+            self.output.reopen()
+            return
+        if self._config is not None:
+            self.output.close()
         self._config = config
         self.output = Output(config.to, config.format == "dnstap", lambda text: log.warn("{text}", text=text))
 
@@ -52,18 +62,19 @@ class Scribe:
     def _write(self, exchanges: Iterable[Exchange]) -> None:
         """All of them in one piece."""
         parts: list[bytes] = []
+        config = self._config
+        assert config is not None
         for one in exchanges:
-            if self._wanted(one):
-                client = lines.truncated(one.client) if self._config.truncate else one.client
-                if self._config.format == "dnstap":
+            if self._wanted(config, one):
+                client = lines.truncated(one.client) if config.truncate else one.client
+                if config.format == "dnstap":
                     parts += map(dnstap.frame, dnstap.messages(one, client))
                 else:
                     parts.append(lines.line(one, client, self.who))
         if parts:
             self.output.write(b"".join(parts), len(parts))
 
-    def _wanted(self, exchange: Exchange) -> bool:
-        config = self._config
+    def _wanted(self, config: QueryLogConfig, exchange: Exchange) -> bool:
         if config.only == "failures" and exchange.reply and not exchange.reply[3] & 15:
             return False
         # By the query's id, which is random: both halves of an exchange are taken or left.
@@ -109,16 +120,23 @@ async def containers(api: Api) -> dict[str, str]:
 class _Names:
     """Looks at Docker for the names of clients."""
 
-    def __init__(self, reactor: Any, place: str, scribe: Scribe) -> None:
-        self._api, self._scribe = Api(reactor, place), scribe
+    def __init__(self, reactor: Any, scribe: Scribe) -> None:
+        self._reactor, self._scribe = reactor, scribe
+        self._api: Api | None = None
         self._troubled = False
 
+    def ask(self, place: str) -> None:
+        """Where the engine is; "" for nowhere."""
+        self._api = Api(self._reactor, place) if place else None
+        self._scribe.who = {}
+
     def look(self) -> Any:
-        return ensureDeferred(self._look())
+        return ensureDeferred(self._look()) if self._api is not None else None
 
     async def _look(self) -> None:
         try:
-            self._scribe.who = await containers(self._api)
+            if self._api is not None:
+                self._scribe.who = await containers(self._api)
             self._troubled = False
         except Unreachable as problem:
             if not self._troubled:
@@ -126,39 +144,38 @@ class _Names:
             self._troubled = True
 
 
-def run(reactor: Any, load: Callable[[], Config], socks: Sequence[socket.socket]) -> None:
-    """Until told to stop. SIGHUP opens the file anew, as after logrotate."""
+def run(reactor: Any, config: Config, load: Callable[[], Config], socks: Sequence[socket.socket]) -> None:
+    """Until told to stop. SIGHUP opens the file anew, as after logrotate; *load* is for that alone."""
     os.nice(_NICE)
-    config = load().querylog
-    scribe = Scribe(config)
+    scribe = Scribe(config.querylog)
+    names = _Names(reactor, scribe)
+    names.ask(config.querylog.docker)
 
     def reload() -> None:
-        try:
+        with contextlib.suppress(ConfigError):  # the workers complain
             again = load().querylog
-        except ConfigError:
-            return  # the workers complain
-        scribe.output.close()
-        if again.to:
             scribe.take_config(again)
+            names.ask(again.docker)
 
     for sock in socks:
         reactor.addReader(_Ear(sock, scribe))
-    loops = [(LoopingCall(scribe.sweep), SWEEP)]
-    if config.docker:
-        loops.append((LoopingCall(_Names(reactor, config.docker, scribe).look), CONTAINERS))
-    for loop, pause in loops:
+    for duty, pause in ((scribe.sweep, SWEEP), (names.look, CONTAINERS)):
+        loop = LoopingCall(_guarded, duty)
         loop.clock = reactor
         reactor.callWhenRunning(loop.start, pause)
-    calls = {
-        signal.SIGTERM: reactor.stop,  # the workers have ended by then
-        signal.SIGINT: reactor.stop,
-        signal.SIGHUP: reload,
-        signal.SIGUSR1: lambda: None,
-    }
-    heed(reactor, calls)
+    heed(reactor, {signal.SIGTERM: stop(reactor), signal.SIGINT: stop(reactor), signal.SIGHUP: reload})
     reactor.run(installSignalHandlers=False)
     for sock in socks:
         while scribe.take(sock):
-            pass  # what they handed over last
+            pass  # what they handed over last: they have ended
     scribe.sweep()
     scribe.output.close()
+
+
+def _guarded(duty: Callable[[], Any]) -> Any:
+    """A looping call that raises is never called again."""
+    try:
+        return duty()
+    except Exception:
+        log.failure("a bug: the query log goes on")
+        return None

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from panteras_dns import batch
-from panteras_dns.forwarder import Forwarder
+from panteras_dns.forwarder import SHOWN, Forwarder
 from panteras_dns.querylog.tap import TCP_QUERY, TCP_REPLY, UDP_QUERY, UDP_REPLY, Tap
 from panteras_dns.transport.turns import Turns
 from panteras_dns.wire import frame, unframe
@@ -51,7 +51,8 @@ class UdpListener:
         self._forwarder.handle(datagrams, self._host, self._reply, now)
         self.queries += len(datagrams)
         if datagrams:
-            self._forwarder.recent.append((now, *datagrams[-1]))
+            packet, client = datagrams[-1]
+            self._forwarder.recent.append((now, packet[:SHOWN], client))
             if self._tap is not None:
                 self._tap.note(UDP_QUERY, datagrams)
         return len(datagrams)

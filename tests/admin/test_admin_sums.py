@@ -56,11 +56,11 @@ def test_rates_are_between_two_points_of_ten_seconds():
 def test_only_what_is_new_is_asked_for_and_rows_are_numbered():
     sums = Sums(1)
     query = {"at": 99.5, "client": "c", "name": "n", "type": "A", "route": "."}
-    sums.take(0, told(failed=1, failures=[a_failure()], rows=[query]), 100.0)
-    asked = sums.question(0)
+    sums.take(0, told(failed=1, failures=[a_failure()], rows=[query], latest=7.5), 100.0)
+    asked = sums.question(0, named=True)
     sums.take(0, told(failed=2, failures=[a_failure(name="b")]), 101.0)
 
-    assert asked == {"failures": 1, "queries": 99.5}
+    assert asked == {"failures": 1, "queries": 7.5, "named": True}
     assert [(row["number"], row["name"]) for row in sums.failures] == [(1, "web.service.consul"), (3, "b")]
 
 
