@@ -79,8 +79,19 @@ def holder(host: str, port: int, kind: int) -> str:
     for one in found:
         there = one.laddr and one.laddr.port == port and one.laddr.ip in anywhere
         if there and one.pid and (wanted == "udp" or one.status == psutil.CONN_LISTEN):
-            return _described(one.pid)
+            return _described(_first(one.pid))
     return "another program (run as root to see which)"
+
+
+def _first(pid: int) -> int:
+    """The process that made this one by fork alone, and shares its sockets: who ends it ends both."""
+    try:
+        one = psutil.Process(pid)
+        while (parent := one.parent()) is not None and parent.cmdline() == one.cmdline():
+            one = parent
+        return int(one.pid)
+    except psutil.Error:
+        return pid
 
 
 def _described(pid: int) -> str:

@@ -46,16 +46,17 @@ def _each(system: System, some: Sequence[Step]) -> Iterator[tuple[str, Do]]:
 
 def apply(system: System, journal: Journal, trial: Trying, say: Say) -> None:
     """Do all of it; what fails is taken back at once, and `Trouble` says what failed."""
-    done = ""
+    saved: Journal | None = None
     try:
         for word, do in steps(system, journal, trial):
-            if done:
+            if saved is not None:
                 _check_journal(system)
-            done = word
             say(word)
             do()
+            saved = saved or load(system)
     except (Trouble, KeyboardInterrupt) as problem:
-        found = load(system)
+        # Without a journal the switch has taken it back meanwhile, and our last step may have come after that.
+        found = load(system) or saved
         if found is None:
             raise
         stuck = take_back(system, found, say)

@@ -1,6 +1,7 @@
 """From what is found here to what is changed, in order; or a refusal that says what is in the way."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ MANAGER = "/etc/NetworkManager/conf.d/zz-panteras.conf"
 HOOK = f"{HOOKS}/panteras"
 _NOTE = "# Written by `panteras install`; `panteras uninstall` brings back what was here.\n"
 _RELOAD = ("systemctl", "daemon-reload")
+_PLAIN = re.compile(r"/[A-Za-z0-9./_+-]+")
 _UNSEEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  by units with ProtectHome and PrivateTmp
 
 
@@ -59,7 +61,9 @@ def as_wanted(options: Options) -> dict[str, object]:
 
 
 def check_program(program: str) -> None:
-    """The units run it as root, and see no home and no /tmp."""
+    """The units run it as root, and see no home and no /tmp; what is more than a word there would be a command."""
+    if not _PLAIN.fullmatch(program):
+        raise Trouble(f"{program!r}: expected a path of letters, digits and ./_+- as in /opt/panteras/bin/panteras")
     for path in (Path(program), Path(program).resolve()):
         seen = next((place for place in _UNSEEN if path.is_relative_to(place)), "")
         if seen:
@@ -70,6 +74,10 @@ def check_program(program: str) -> None:
         raise Trouble(f"{program}: {problem.strerror}, expected the installed program") from None
     if found.st_uid or found.st_mode & 0o022:
         raise Trouble(f"{program}: others may write it and would be root with it, expected root's alone")
+    for folder in Path(program).parents:
+        there = folder.stat()
+        if there.st_uid or there.st_mode & 0o002:
+            raise Trouble(f"{folder}: others may write it and would be root with {program}, expected root's alone")
 
 
 def _switch(system: System, options: Options) -> Iterator[Step]:

@@ -40,7 +40,7 @@ def test_root_is_dropped_once_the_ports_are_bound(host: Namespace, gateway: Gate
 def test_the_chosen_account_runs_it(serve: Serve) -> None:
     gateway = serve("--user", "daemon", "--workers", "2")
 
-    eventually(lambda: len(gateway.children()) == 2, "two workers")
+    eventually(lambda: len(gateway.children()) == 3, "two workers and the admin")
 
     assert gateway.owners() == {1}  # daemon's number on every Debian
 
@@ -94,7 +94,7 @@ def test_without_a_choice_of_addresses_a_taken_one_is_left_out(host: Namespace, 
 
 
 def test_a_killed_worker_is_replaced_while_the_other_answers(host: Namespace, serve: Serve) -> None:
-    gateway = serve("--workers", "2")
+    gateway = serve("--workers", "2", "--admin", "off")
     before = eventually(lambda: _pair(gateway), "two workers")
 
     os.kill(before[0], signal.SIGKILL)

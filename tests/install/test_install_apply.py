@@ -372,3 +372,23 @@ def test_a_drop_in_that_was_deleted_is_as_it_was(tmp_path) -> None:
 
     assert take_back(machine, journal, SAID.append) == []
     assert look(machine.path(DROP_IN)) == State()
+
+
+def test_a_write_that_comes_after_the_switch_took_all_back_is_taken_back_too(tmp_path) -> None:
+    machine = a_plain(tmp_path)
+    before = tree(tmp_path)
+    journal = journal_of(machine)
+
+    class Late(Answers):
+        def host(self):
+            # We were stopped just before resolv.conf was written; the switch acts, and then we write.
+            written = look(machine.path(RESOLV_CONF))
+            take_back(machine, load(machine), SAID.append)
+            put(machine.path(RESOLV_CONF), written)
+            raise Trouble("names do not resolve")
+
+    with pytest.raises(Trouble, match="names do not resolve; taken back, as it was before"):
+        apply(machine, journal, Late(), SAID.append)
+
+    assert tree(tmp_path) == before
+    assert load(machine) is None

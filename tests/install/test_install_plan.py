@@ -141,6 +141,9 @@ def test_a_file_with_two_names_is_refused(tmp_path) -> None:
         ("/home/ann/venv/bin/panteras", "units can't see /home"),
         ("/root/venv/bin/panteras", "units can't see /root"),
         ("/tmp/venv/bin/panteras", "units can't see /tmp"),
+        ("/opt/pan teras/bin/panteras", "expected a path of letters, digits"),
+        ("/opt/n\nExecStartPre=/bin/touch /owned\n#/panteras", "expected a path of letters, digits"),
+        ("/opt/%n/bin/panteras", "expected a path of letters, digits"),
         ("/opt/nowhere/bin/panteras", "No such file or directory, expected the installed program"),
     ],
 )
