@@ -240,13 +240,16 @@ class Worker:
         if self._stopping:  # systemd tells every process, and so does the supervisor
             return
         self._stopping = True
-        process.notify("STOPPING=1")
+        if self._alone:
+            process.notify("STOPPING=1")
         self._service.stop(self._reactor.stop)
 
     def _reload(self) -> None:
-        process.notify("RELOADING=1")
+        if self._alone:
+            process.notify("RELOADING=1")
         self._service.reload()
-        process.notify("READY=1")
+        if self._alone:
+            process.notify("READY=1")
 
     def _tell_counters(self) -> None:
         log.info("counters {counters}", counters=json.dumps(self._service.counters()))

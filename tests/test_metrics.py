@@ -93,3 +93,40 @@ def test_the_names_that_are_asked_for_most_come_first():
             world.ask(a_query(name, "A" if number else "AAAA", id=number))
 
     assert busiest(world.forwarder, 2) == [(wire_name("b.example"), 3), (wire_name("c.example"), 2)]
+
+
+def test_a_reload_takes_no_counts_away():
+    world = World()
+    for number in range(3):
+        world.ask(a_query("nope.service.consul", id=number))
+        world.answer(world.consul[0], rcode=NXDOMAIN)
+
+    world.forwarder.load(world.tables, world.forwarder.policy)
+    world.ask(a_query("web.service.consul"))
+
+    told = counted(world)
+    assert told['panteras_queries_total{route="consul",transport="udp",type="A"}'] == 4
+    assert told['panteras_replies_total{route="consul",rcode="NXDOMAIN"}'] == 3
+    assert told['panteras_replies_total{route="consul",rcode="NOERROR"}'] == 1
+
+
+def test_types_that_nobody_uses_are_counted_together():
+    world = World()
+    for kind in range(1000, 1100):
+        world.ask(a_query("web.service.consul", f"TYPE{kind}"))
+
+    found = {name: number for name, number in counted(world).items() if name.startswith("panteras_queries_total")}
+
+    assert sum(found.values()) == 100
+    assert len(found) == 1
+    assert next(iter(found)).endswith('type="other"}')
+
+
+def test_a_query_that_is_too_large_to_be_remembered_is_counted():
+    world = World()
+    for number in range(250):
+        world.forwarder.handle_message(
+            a_query(id=number, payload=4096, pad=2000), ("127.0.0.1", 5), "127.0.0.1", lambda _: None, world.now
+        )
+
+    assert counted(world)['panteras_queries_total{route=".",transport="tcp",type="A"}'] == 250

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from panteras_dns.host.process import die_with_parent
+from panteras_dns.host.process import die_with_parent, notify
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
 _GRACE = 0.9  # seconds between SIGTERM and SIGKILL
@@ -152,6 +152,7 @@ class Supervisor:
                     os.kill(pid, number)
 
     def _stop(self) -> int:
+        notify("STOPPING=1")  # systemd listens to this process alone
         self._tell(signal.SIGTERM, self._first_aside)
         self._bury(_GRACE, self._first_aside)
         self._tell(signal.SIGTERM)

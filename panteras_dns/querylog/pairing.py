@@ -13,6 +13,7 @@ from panteras_dns.failures import host_text
 from panteras_dns.querylog.tap import TCP_QUERY, TCP_REPLY, UDP_QUERY, Group
 from panteras_dns.wire import IN, Malformed, Query, read_query
 
+_USUAL, _LARGEST = 512, 4096  # octets of a query: what is larger is padding, and not kept
 PATIENCE = 6.0  # seconds: every client has given up
 
 
@@ -34,7 +35,7 @@ class Exchange:
 class Pairing:
     """`take` may be called with any worker's groups: a client's reply leaves the process that its query came to."""
 
-    def __init__(self, most: int = 20_000) -> None:
+    def __init__(self, most: int = 10_000) -> None:
         self._most = most
         self._open: dict[Hashable, tuple[float, bytes]] = {}
 
@@ -55,7 +56,7 @@ class Pairing:
             yield _exchange(key, again[1], again[0], b"", again[0])
         elif len(self._open) >= self._most:
             yield self._give_up(next(iter(self._open)))
-        self._open[key] = at, packet
+        self._open[key] = at, packet if len(packet) <= _LARGEST else packet[:_USUAL]
 
     def sweep(self, now: float) -> Iterator[Exchange]:
         """Those that will not be answered any more."""
@@ -83,9 +84,17 @@ def _port(client: Any) -> int:
     return int.from_bytes(client[2:4], "big") if isinstance(client, bytes) else int(client[1])
 
 
-@lru_cache(4096)
 def question(body: bytes) -> Query:
     """What a query (without its id) asks; nothing that can be read is the root, type 0."""
+    return _remembered(body) if len(body) <= _USUAL else _question(body)
+
+
+@lru_cache(4096)
+def _remembered(body: bytes) -> Query:
+    return _question(body)
+
+
+def _question(body: bytes) -> Query:
     try:
         return read_query(body)
     except Malformed:
