@@ -33,7 +33,7 @@ log = Logger()
 LOOK = 1.0  # seconds between two questions to the workers while somebody looks
 FRESH = 0.25  # seconds between two questions to the workers, however many want to know
 REST = 10  # of these, while nobody does
-AGAIN = 5.0  # seconds until it is tried again to listen
+AGAIN = 1.0  # seconds until it is tried again to listen
 
 
 class Admin:

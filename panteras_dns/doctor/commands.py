@@ -44,9 +44,20 @@ def doctor(reactor: Any, /, **options: Any) -> None:
         raise click.UsageError(problem.errors[0]) from None
     loop = reactor()
     try:
-        found = now(loop, examine(host, Consul(loop, options["consul"], options["token"]), options["quick"]))
+        consul = Consul(loop, options["consul"], options["token"])
+        found = now(loop, examine(host, consul, options["quick"], _progress if sys.stderr.isatty() else _silence))
     except Failed as problem:
         click.echo(f"panteras: {problem}", err=True)
         sys.exit(3)
     click.echo(found.as_json() if options["as_json"] else found.as_text())
     sys.exit(found.exit_status(options["strict"]))
+
+
+def _progress(done: int, of: int) -> None:
+    """One line on the terminal, gone when all is done."""
+    bar = "#" * (30 * done // of)
+    click.echo(f"\r\x1b[Klooking [{bar:<30}] {done} of {of}" if done < of else "\r\x1b[K", err=True, nl=False)
+
+
+def _silence(_done: int, _of: int) -> None:
+    """For programs."""

@@ -32,12 +32,23 @@ ALL: dict[str, Check] = {
 }
 
 
-async def examine(host: Host, consul: Consul, quick: bool = False) -> Report:
-    """*quick*: only whether names are answered."""
+async def examine(
+    host: Host, consul: Consul, quick: bool = False, told: Callable[[int, int], None] = lambda done, of: None
+) -> Report:
+    """*quick*: only whether names are answered. *told* hears how many checks are done, of how many."""
     checks = QUICK if quick else ALL
     waiting: list[Deferred[Looked]] = [deferToThread(_look, name, check, host) for name, check in checks.items()]
     if not quick:
         waiting.append(ensureDeferred(_consul(host, consul)))
+    done: list[Looked] = []
+
+    def note(looked: Looked) -> Looked:
+        done.append(looked)
+        told(len(done), len(waiting))
+        return looked
+
+    for one in waiting:
+        one.addCallback(note)
     return Report(await gatherResults(waiting))
 
 

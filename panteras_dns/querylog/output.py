@@ -124,10 +124,14 @@ class Output:
             self.lost += count
             self._fail(problem)
 
-    def reopen(self) -> None:
-        """Go on in the file that has the name now, if it is another (logrotate)."""
+    def look(self) -> None:
+        """Go on in the file that has the name now, if it is another (logrotate, a directory that was removed)."""
         if self._writer is not None and self._writer.moved():
             self.close()
+
+    def reopen(self) -> None:
+        """The same, and try at once where there was trouble."""
+        self.look()
         self._failed_at = 0.0
 
     def close(self) -> None:

@@ -57,6 +57,7 @@ class Scribe:
         return bool(groups)
 
     def sweep(self) -> None:
+        self.output.look()
         self._write(self._pairing.sweep(time.time()))
 
     def _write(self, exchanges: Iterable[Exchange]) -> None:

@@ -1,10 +1,12 @@
 """The query log of a running server: files, sockets, a full disk."""
 
 import json
+import shutil
 import signal
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -162,3 +164,45 @@ def test_a_path_that_is_none_is_refused(gateway, tmp_path):
 
     eventually(lambda: running.process.poll() == 2)
     eventually(lambda: running.said("querylog.to: expected /PATH or unix:///PATH, found 'queries.log'"))
+
+
+def test_a_directory_that_was_removed_is_told_and_a_new_one_is_used(logged, tmp_path):
+    folder = tmp_path / "log"
+    folder.mkdir()
+    running = logged(str(folder / "queries.log"))
+    ask(running.port, "web.service.consul")
+    eventually(lambda: entries(folder / "queries.log"))
+
+    shutil.rmtree(folder)
+    eventually(lambda: ask(running.port, "web.service.consul") and running.said("No such file or directory"))
+    folder.mkdir()
+    eventually(lambda: ask(running.port, "web.service.consul") and entries(folder / "queries.log"), within=15)
+
+
+def test_a_dnstap_file_that_is_there_is_put_aside(logged, tmp_path):
+    log = tmp_path / "queries.tap"
+    log.write_bytes(b"what another run wrote")
+    running = logged(str(log), 'format = "dnstap"')
+    ask(running.port, "web.service.consul")
+    running.stop()
+
+    kept = list(tmp_path.glob("queries.tap.*"))
+    assert [path.read_bytes() for path in kept] == [b"what another run wrote"]
+    with log.open("rb") as stream:
+        assert len(frames(stream)) == 2
+
+
+def test_a_reload_that_takes_it_out_ends_it(logged, tmp_path):
+    log = tmp_path / "queries.log"
+    running = logged(str(log))
+    ask(running.port, "web1.service.consul")
+    eventually(lambda: entries(log))
+
+    (tmp_path / "panteras.toml").write_text("[cache]\nsize = 10\n")
+    running.process.send_signal(signal.SIGHUP)
+    eventually(lambda: running.said("reloaded"))
+    time.sleep(0.3)  # the query log hears of it on its own
+    ask(running.port, "web2.service.consul")
+    running.stop()
+
+    assert [one["name"] for one in entries(log)] == ["web1.service.consul"]
