@@ -245,11 +245,9 @@ class Worker:
         self._service.stop(self._reactor.stop)
 
     def _reload(self) -> None:
-        if self._alone:
-            process.notify("RELOADING=1")
+        process.notify("RELOADING=1")
         self._service.reload()
-        if self._alone:
-            process.notify("READY=1")
+        process.notify("READY=1")
 
     def _tell_counters(self) -> None:
         log.info("counters {counters}", counters=json.dumps(self._service.counters()))

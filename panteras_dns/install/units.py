@@ -19,6 +19,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
+NotifyAccess=all
 ExecStart={program} serve
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
