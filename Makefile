@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 IN := $(VENV)/bin
-FAST := -n 4 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
+FAST := -n 3 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
 .PHONY: demo test conform conformance stress e2e bench bench-door bench-vpn bench-box soak lint docs site clean
 
@@ -10,7 +10,7 @@ demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
 
 test: $(VENV)/ready  ## the fast suite with the C extension, and what touches sockets over plain ones
-	PANTERAS_BATCH=plain $(IN)/pytest -n 4 tests/test_batch.py tests/transport tests/loopback/test_answers.py
+	PANTERAS_BATCH=plain $(IN)/pytest -n 3 tests/test_batch.py tests/transport
 	PANTERAS_BATCH=native $(IN)/pytest $(FAST)
 
 conform: $(VENV)/ready  ## the protocol, row by row

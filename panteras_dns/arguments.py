@@ -1,7 +1,6 @@
 """What commands take, as click's types: each says in one line what was expected."""
 
 import functools
-import http.client
 import ipaddress
 import json
 import re
@@ -104,6 +103,8 @@ def _services(place: str) -> list[str]:
     parts = urlsplit(base)
     if path or parts.scheme != "http":
         return []
+    import http.client  # for the shell alone, and as much as a tenth of a start
+
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SHELL_PATIENCE)
     try:
         connection.request("GET", "/v1/catalog/services")

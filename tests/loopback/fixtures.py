@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
+from admin_page import Admin
+from builders import a_reply
 from program import Gateway, Responder, Script, a_record
 
 
@@ -41,3 +43,20 @@ def served(gateway, responder) -> tuple[Gateway, Responder, Responder]:
     consul, upstream = responder(a_record("10.0.0.1", 0)), responder(a_record("192.0.2.1"))
     arguments = ("--listen", "127.0.0.1:0", "--consul", str(consul), "--upstream", str(upstream))
     return gateway(*arguments).ready(), consul, upstream
+
+
+@pytest.fixture
+def admin(gateway, responder):
+    def script(query, transport):
+        return (
+            a_reply(query, rcode=3)
+            if b"nope" in query or b"script" in query
+            else a_record("10.0.0.1")(query, transport)
+        )
+
+    def make(*arguments: str, **options) -> Admin:
+        consul, upstream = responder(script), responder(a_record("192.0.2.1"))
+        given = ("--listen", "127.0.0.1:0", "--consul", str(consul), "--upstream", str(upstream))
+        return Admin(gateway(*given, *arguments, admin="127.0.0.1:0", **options).ready())
+
+    return make

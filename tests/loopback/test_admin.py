@@ -1,79 +1,12 @@
 """The admin of a running server, as Prometheus, a browser and somebody with bad intentions see it."""
 
-import contextlib
-import http.client
-import http.server
 import json
-import os
-import re
-import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 
-import psutil
-import pytest
-from builders import a_reply
+from admin_page import Admin, events, read_until
 from program import a_record, ask, ask_tcp, eventually
-from prometheus_client.parser import text_string_to_metric_families
-
-
-class Admin:
-    """What answers at the address that the log tells."""
-
-    def __init__(self, gateway) -> None:
-        self.gateway = gateway
-        eventually(self._told)
-        self.port = int(self._told()[1])
-
-    def _told(self):
-        return next(
-            (found for line in self.gateway.log if (found := re.search(r"admin: http://127.0.0.1:(\d+)/", line))), None
-        )
-
-    def get(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes | None = None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read().decode()
-        finally:
-            connection.close()
-
-    def json(self, path: str):
-        status, _, body = self.get(path)
-        assert status == 200, body
-        return json.loads(body)
-
-    def metrics(self) -> dict[str, float]:
-        """Sample with its labels -> number, as Prometheus' own parser reads them."""
-        families = text_string_to_metric_families(self.get("/metrics")[2])
-        found = {}
-        for family in families:
-            assert family.documentation
-            for one in family.samples:
-                labels = ",".join(f"{name}={value}" for name, value in sorted(one.labels.items()))
-                found[f"{one.name}{{{labels}}}" if labels else one.name] = one.value
-        return found
-
-
-@pytest.fixture
-def admin(gateway, responder):
-    def script(query, transport):
-        return (
-            a_reply(query, rcode=3)
-            if b"nope" in query or b"script" in query
-            else a_record("10.0.0.1")(query, transport)
-        )
-
-    def make(*arguments: str, **options) -> Admin:
-        consul, upstream = responder(script), responder(a_record("192.0.2.1"))
-        given = ("--listen", "127.0.0.1:0", "--consul", str(consul), "--upstream", str(upstream))
-        return Admin(gateway(*given, *arguments, admin="127.0.0.1:0", **options).ready())
-
-    return make
 
 
 def test_metrics_are_those_of_all_workers(admin):
@@ -91,34 +24,6 @@ def test_metrics_are_those_of_all_workers(admin):
     assert told["panteras_workers"] == 2
     latency = {name: number for name, number in told.items() if name.startswith("panteras_upstream_seconds_count")}
     assert sum(latency.values()) >= 31
-
-
-def test_a_worker_that_is_replaced_takes_no_counts_with_it(admin):
-    running = admin()
-    for _ in range(5):
-        ask(running.gateway.port, "web.service.consul")
-    assert running.metrics()["panteras_queries_total{route=consul,transport=udp,type=A}"] == 5
-    pid = running.json("/status")["gateway"]["workers"][0]["pid"]
-
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: running.gateway.said("another takes its place"))
-    for _ in range(2):
-        ask(running.gateway.port, "web.service.consul")
-
-    eventually(lambda: running.metrics()["panteras_queries_total{route=consul,transport=udp,type=A}"] == 7)
-
-
-def test_names_are_answered_while_the_admin_is_dead_and_it_comes_back(admin):
-    running = admin()
-    worker = running.json("/status")["gateway"]["workers"][0]["pid"]
-    (pid,) = {child.pid for child in psutil.Process(running.gateway.process.pid).children()} - {worker}
-    ask(running.gateway.port, "web.service.consul")
-
-    os.kill(pid, signal.SIGKILL)
-
-    for _ in range(3):
-        ask(running.gateway.port, "web.service.consul")
-    eventually(lambda: len([line for line in running.gateway.log if "admin: http" in line]) == 2)
 
 
 def test_a_port_that_is_taken_costs_the_admin_and_nothing_else(gateway, responder):
@@ -172,46 +77,6 @@ def test_a_name_is_explained_by_the_running_server(admin):
         assert running.get(bad)[0] == 400
 
 
-@pytest.mark.parametrize(
-    ("status", "kind", "body"),
-    [
-        (200, "text/html", b"<html>a proxy's page</html>"),
-        (500, "text/plain", b"<script>alert(1)</script> rpc error"),
-        (200, "application/json", b"null"),
-        (200, "application/json", b'[{"Node": 5}, 7, null]'),
-        (200, "application/json", b"\xff\xfe{"),
-    ],
-)
-def test_a_consul_that_says_something_else_is_told_as_such(gateway, responder, tmp_path, status, kind, body):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as consul:
-        threading.Thread(target=consul.serve_forever, daemon=True).start()
-        config = tmp_path / "panteras.toml"
-        config.write_text(f'[consul]\napi = "http://127.0.0.1:{consul.server_port}"\n')
-        agent = responder(lambda query, transport: a_reply(query, rcode=3))
-        given = ("--listen", "127.0.0.1:0", "--consul", str(agent), "--config", str(config))
-        running = Admin(gateway(*given, admin="127.0.0.1:0").ready())
-
-        services = running.json("/status")["services"]
-        explained = running.json("/query?name=web.service.consul")
-        answer = ask(running.gateway.port, "web.service.consul")
-        consul.shutdown()
-
-    assert (services["known"], services["list"]) == (None, [])
-    assert services["problem"].startswith(f"http://127.0.0.1:{consul.server_port}")
-    assert explained["verdict"]["code"].startswith("PAN")
-    assert answer.rcode() == 3
-
-
 def test_only_reading_only_from_here(admin):
     running = admin()
 
@@ -237,64 +102,6 @@ def test_a_hostile_name_is_text(admin):
     assert "text/plain" in running.get("/<script>alert(1)</script>")[1]["Content-Type"]
 
 
-def test_huge_heads_and_bodies_are_cut_off(admin):
-    running = admin()
-    admins = psutil.Process(running.gateway.process.pid).children()
-    before = sum(one.memory_info().rss for one in admins)
-    for head in (
-        b"GET /" + b"a" * 5_000_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"X-A: " + b"b" * 5_000_000 + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 100_000 + b"\r\n",
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999\r\n\r\n" + b"c" * 5_000_000,
-        b"\0\xff" * 1_000_000,
-    ):
-        with socket.create_connection(("127.0.0.1", running.port), 10) as sock:
-            try:
-                sock.sendall(head)
-                while sock.recv(65536):
-                    pass
-            except OSError:
-                continue  # cut off while it was still sending
-
-    assert running.get("/healthz")[0] == 200
-    assert sum(one.memory_info().rss for one in admins) - before < 10_000_000
-
-
-def test_only_so_many_connections_are_open(admin):
-    running = admin()
-    held = [socket.create_connection(("127.0.0.1", running.port), 5) for _ in range(80)]
-    time.sleep(0.3)
-    cut = 0
-    for sock in held:
-        sock.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            cut += sock.recv(1) == b""
-    for sock in held:
-        sock.close()
-
-    assert cut == 80 - 64
-    eventually(lambda: running.get("/healthz")[0] == 200)
-
-
-def events(port: int, buffer: int = 0) -> socket.socket:
-    sock = socket.socket()
-    if buffer:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-    sock.settimeout(10)
-    sock.connect(("127.0.0.1", port))
-    sock.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    return sock
-
-
-def read_until(sock: socket.socket, wanted: bytes) -> bytes:
-    found = b""
-    while wanted not in found:
-        more = sock.recv(65536)
-        assert more, found
-        found += more
-    return found
-
-
 def test_what_happens_is_told_live(admin):
     running = admin()
     with events(running.port) as sock:
@@ -304,33 +111,6 @@ def test_what_happens_is_told_live(admin):
         told = read_until(sock, b'"name":"nope.service.consul","type":"A","route":"consul","rcode":"NXDOMAIN"')
 
     assert b"event: rows" in told
-
-
-def test_only_so_many_look_live(admin):
-    running = admin()
-    held = [events(running.port) for _ in range(8)]
-    for sock in held:
-        read_until(sock, b"event: status")
-
-    assert running.get("/events")[0] == 503
-    for sock in held:
-        sock.close()
-    eventually(lambda: running.get("/events", "HEAD")[0] == 200)
-
-
-def test_a_browser_that_takes_nothing_costs_nothing(admin):
-    running = admin()
-    worker = running.json("/status")["gateway"]["workers"][0]["pid"]
-    (process,) = [one for one in psutil.Process(running.gateway.process.pid).children() if one.pid != worker]
-    stalled = [events(running.port, buffer=2048) for _ in range(8)]
-    for number in range(100):
-        ask(running.gateway.port, f"nope{number}.service.consul")
-    before = process.memory_info().rss
-    time.sleep(3)
-
-    assert process.memory_info().rss - before < 3_000_000
-    for sock in stalled:
-        sock.close()
 
 
 def panteras(*words: str) -> tuple[int, str, str]:

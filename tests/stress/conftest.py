@@ -1,1 +1,1 @@
-from fixtures import gateway, responder, served  # noqa: F401  pytest finds fixtures by name
+from fixtures import admin, gateway, responder, served  # noqa: F401  pytest finds fixtures by name
