@@ -1,1 +1,1 @@
-from fixtures import admin, gateway, responder, served  # noqa: F401  pytest finds fixtures by name
+from fixtures import admin, gateway, logged, responder, served  # noqa: F401  pytest finds fixtures by name

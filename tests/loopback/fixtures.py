@@ -8,6 +8,8 @@ from admin_page import Admin
 from builders import a_reply
 from program import Gateway, Responder, Script, a_record
 
+QUERYLOG = '[querylog]\nto = "{}"\n{}\n'
+
 
 @pytest.fixture
 def responder() -> Iterator[Callable[..., Responder]]:
@@ -58,5 +60,19 @@ def admin(gateway, responder):
         consul, upstream = responder(script), responder(a_record("192.0.2.1"))
         given = ("--listen", "127.0.0.1:0", "--consul", str(consul), "--upstream", str(upstream))
         return Admin(gateway(*given, *arguments, admin="127.0.0.1:0", **options).ready())
+
+    return make
+
+
+@pytest.fixture
+def logged(gateway, responder, tmp_path):
+    def make(to: str, more: str = "", *arguments: str, **options):
+        def script(query, transport):
+            return a_reply(query, rcode=3) if b"nope" in query else a_record("10.0.0.1")(query, transport)
+
+        config = tmp_path / "panteras.toml"
+        config.write_text(QUERYLOG.format(to, more))
+        given = ("--listen", "127.0.0.1:0", "--consul", str(responder(script)), "--config", str(config))
+        return gateway(*given, *arguments, **options).ready()
 
     return make
