@@ -156,12 +156,16 @@ class Explainer:
         if not any("http" in one.tags for one in passing):
             return
         try:
-            gateways = [
-                found for one in await self._consul.instances(GATEWAY) if (found := instance(one)) and found.usable
-            ]
+            known = [found for one in await self._consul.instances(GATEWAY) if (found := instance(one))]
         except (Unreachable, Refused):
             return
-        if not gateways:
+        if not known:
+            return
+        gateways = [one for one in known if one.usable]
+        if not gateways:  # Consul has noticed before us
+            away = f"the balancer on {known[0].node} does not pass its check"
+            told.hops.append(Hop("page", away, FAIL))
+            told.verdict = Verdict("PAN401", f"{question.name} resolves, and has no page: {away}")
             return
         page = await Page(self._reactor).open(gateways[0].address, question.name.rstrip("."))
         told.hops.append(Hop("page", page.told, "ok" if page.good else FAIL, page.milliseconds))
