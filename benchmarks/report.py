@@ -36,7 +36,10 @@ This server beside its peers, on the same work in the same run. `make bench` mea
   server saves work by joining identical ones: *datagrams per query* shows it (4 when every query is
   forwarded, 2 when none is).
 * From cache: 1,000 popular names with a long TTL. Memory: 100,000 names, each asked once, through a
-  cache of 10,000; then 100,000 others.
+  cache of 10,000; then 100,000 others. It is that of all processes, what they share counted once (PSS). By
+  default this server has three: one answers, one shows, one starts both; with `--admin off` it is one.
+* The query log: a line for every query, written to a file that keeps nothing. Its process shares the core;
+  the figure is that of the process that answers.
 * Latency: a client that asks 2,000 times a second whether replies come or not; *added* is the percentile
   through the server less the percentile of asking the upstream directly. Everything shares one core
   here, as a host may take milliseconds to wake an idle virtual one, whoever the server is.

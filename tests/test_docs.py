@@ -132,7 +132,7 @@ def tables(page: str) -> list[list[list[str]]]:
 
 def test_the_figures_of_the_comparison_are_those_that_were_measured():
     ours, of_consul, *_ = tables("comparison.md")
-    forward, cached, _, _, start, *_ = tables("performance.md")
+    forward, cached, _, _, _, start, *_ = tables("performance.md")
     totals, *checks = tables("conformance.md")
     rows = {row[0]: dict(zip(ours[0][1:], row[1:], strict=True)) for row in ours[2:]}
     for server, peer in {
