@@ -17,12 +17,13 @@ import click
 import twisted
 from twisted.logger import Logger
 
-from panteras_dns.admin.channel import Reporter, ends
+from panteras_dns.admin.channel import Reporter
 from panteras_dns.app import Options, Service
 from panteras_dns.build import check_files, consul_api
 from panteras_dns.config import Config
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host import process
+from panteras_dns.host.channel import ends
 from panteras_dns.host.handover import READY, Pairs, offer, take
 from panteras_dns.host.journal import begin
 from panteras_dns.host.sockets import Pair, bind, bind_all, endpoint_of, paired
@@ -196,13 +197,11 @@ class Worker:
         self.logs_to: socket.socket | None = None  # the query log
         self._alone = settings.alone
         self.status = 0
-        self._stopping = False
 
     def run(self, ready: Callable[[], None], offered: socket.socket | None) -> None:
         """Until told to stop. *ready* is called when it answers; the first worker waits at *offered* for the next
         process."""
-        calls = {signal.SIGHUP: self._reload, signal.SIGUSR1: self._tell_counters}
-        heed(self._reactor, {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, **calls})
+        heed(self._reactor, self._stop, {signal.SIGHUP: self._reload, signal.SIGUSR1: self._tell_counters})
         if offered is not None and self._index == 0:
             Successor(self._reactor, offered, self._all_sockets, self._leave)
         self._reactor.callWhenRunning(self._begin, ready)
@@ -237,9 +236,6 @@ class Worker:
         os.kill(os.getpid() if self._alone else os.getppid(), signal.SIGTERM)
 
     def _stop(self) -> None:
-        if self._stopping:  # systemd tells every process, and so does the supervisor
-            return
-        self._stopping = True
         if self._alone:
             process.notify("STOPPING=1")
         self._service.stop(self._reactor.stop)

@@ -125,7 +125,8 @@ MAY_IMPORT = {
     "failures": {"plan", "wire"},
     "rescue": {"cache", "finish", "flights", "insurance", "plan", "wire"},
     "admin.snapshot": {"cache", "failures", "forwarder", "metrics", "names", "querylog.tap", "upstream", "wire"},
-    "admin.channel": set(),
+    "admin.channel": {"host.channel"},
+    "host.channel": set(),
     "admin.sums": {"metrics"},
     "admin.status": {"admin.sums"},
     "admin.exposition": {"admin.sums", "upstream"},
@@ -150,6 +151,7 @@ MAY_IMPORT = {
     "querylog.output": {"querylog.dnstap"},
     "querylog.serve": {
         "config",
+        "host.channel",
         "host.workers",
         "options",
         "querylog.dnstap",

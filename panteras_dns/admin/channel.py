@@ -1,9 +1,4 @@
-"""A question and an answer between the admin and a worker, over a pair of sockets that outlives both.
-
-The parent makes the pairs and keeps them, so that a worker that was replaced answers where the last one did. Messages
-are JSON, one a datagram: SEQPACKET keeps their borders, whatever becomes of who wrote them. What does not fit is not
-sent.
-"""
+"""A question and an answer between the admin and a worker: JSON, one value a message. What does not fit is not sent."""
 
 import contextlib
 import json
@@ -14,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
-from zope.interface import implementer
+
+from panteras_dns.host.channel import Ear
 
 log = Logger()
 
@@ -25,37 +20,18 @@ PATIENCE = 0.5  # seconds for all workers to answer
 LARGEST = 180_000  # octets: Linux gives a socket 212,992 by default
 _LEAST = ("queries", "names", "clients", "failures", "upstreams")  # parts of a snapshot, the least first
 _MOST_COUNTERS = 800
-Ends = tuple[socket.socket, socket.socket]  # the admin's, the worker's
 
 
-def ends() -> Ends:
-    """Both ends of a channel."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
-
-
-@implementer(IReadDescriptor)
 class _End:
-    """A socket on the reactor."""
+    """One side: *heard* is called with each value that comes."""
 
-    def __init__(self, sock: socket.socket, heard: Callable[[Any], None]) -> None:
+    def __init__(self, reactor: Any, sock: socket.socket, heard: Callable[[Any], None]) -> None:
         self._sock, self._heard = sock, heard
+        Ear(reactor, sock, self._read)
 
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def logPrefix(self) -> str:
-        return "admin"
-
-    def doRead(self) -> None:
+    def _read(self, sock: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            message = self._sock.recv(LARGEST + 1)
-            try:
-                self._heard(json.loads(message))
-            except Exception:
-                log.failure("a bug: the admin and a worker did not understand each other")
-
-    def connectionLost(self, reason: Any) -> None:
-        """The end of the reactor."""
+            self._heard(json.loads(sock.recv(LARGEST + 1)))
 
     def send(self, value: Any) -> bool:
         """False when it is too large; what there is no room for at the moment is not sent."""
@@ -74,10 +50,9 @@ class Reporter:
         self, reactor: Any, sock: socket.socket, snapshot: Callable[[Mapping[str, Any], float], dict[str, Any]]
     ) -> None:
         self._snapshot = snapshot
-        self._end = _End(sock, self._answer)
         self._begun = time.time()
         self._complained = False
-        reactor.addReader(self._end)
+        self._end = _End(reactor, sock, self._answer)
 
     def _answer(self, asked: Mapping[str, Any]) -> None:
         told = {"pid": os.getpid(), "begun": self._begun, **self._snapshot(asked, time.time() - time.monotonic())}
@@ -85,9 +60,10 @@ class Reporter:
             if self._end.send(told):
                 return
             told[part] = []
-        if not self._end.send(told) and not self._complained:
+        if not self._end.send(told):
+            if not self._complained:
+                log.warn("too many counters for the admin: the last ones are not told")
             self._complained = True
-            log.warn("too many counters for the admin: the last ones are not told")
             self._end.send({**told, "counters": told["counters"][:_MOST_COUNTERS]})
 
 
@@ -98,11 +74,9 @@ class Workers:
         self, reactor: Any, socks: Sequence[socket.socket], taken: Callable[[int, dict[str, Any]], None]
     ) -> None:
         self._reactor, self._taken = reactor, taken
-        self._ends = [_End(sock, self._heard(index)) for index, sock in enumerate(socks)]
         self._missing: dict[int, float] = {}  # index -> when it was asked
         self._waiting: list[Deferred[None]] = []
-        for end in self._ends:
-            reactor.addReader(end)
+        self._ends = [_End(reactor, sock, self._heard(index)) for index, sock in enumerate(socks)]
 
     def ask(self, asked: Callable[[int], Mapping[str, Any]]) -> "Deferred[None]":
         """Ask all of them what *asked* says for each index. Fires when all have answered, or have had the time.

@@ -25,7 +25,7 @@ from panteras_dns.config import Config
 from panteras_dns.consul import Consul
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.explain import Explainer, Question
-from panteras_dns.host.workers import heed, stop
+from panteras_dns.host.workers import heed
 from panteras_dns.options import ConfigError
 
 log = Logger()
@@ -146,6 +146,6 @@ def run(
         with contextlib.suppress(ConfigError):  # the workers complain
             admin.take(load())
 
-    heed(reactor, {signal.SIGTERM: stop(reactor), signal.SIGINT: stop(reactor), signal.SIGHUP: reload})
+    heed(reactor, reactor.stop, {signal.SIGHUP: reload})
     reactor.callWhenRunning(admin.start)
     reactor.run(installSignalHandlers=False)

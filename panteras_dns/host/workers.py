@@ -23,24 +23,21 @@ _LOOK, _LONG = 0.1, 60.0  # seconds between looks at who begins again; the longe
 _START = 10.0  # seconds in which all are expected to be ready
 
 
-def heed(reactor: Any, calls: Mapping[signal.Signals, Callable[[], Any]]) -> None:
-    """From now on a signal has the reactor make its call; those that came before are heard now."""
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # unless it is among them: the parent tells it to all
-    for number, call in calls.items():
-        signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+def heed(reactor: Any, end: Callable[[], Any], calls: Mapping[signal.Signals, Callable[[], Any]]) -> None:
+    """From now on a signal has the reactor make its call; those that came before are heard now.
 
-
-def stop(reactor: Any) -> Callable[[], None]:
-    """Stops it once: systemd tells every process, and so does the supervisor."""
+    *end* is called once: systemd tells every process to stop, and so does the supervisor."""
+    ended: list[bool] = []
 
     def once() -> None:
-        if not stopped:
-            stopped.append(True)
-            reactor.stop()
+        if not ended:
+            ended.append(True)
+            end()
 
-    stopped: list[bool] = []
-    return once
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # unless it is among them: the parent tells it to all
+    for number, call in {signal.SIGTERM: once, signal.SIGINT: once, **calls}.items():
+        signal.signal(number, lambda *_, call=call: reactor.callFromThread(call))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
 
 
 class Supervisor:

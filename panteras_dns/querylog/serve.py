@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import ensureDeferred
-from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from panteras_dns.config import Config, QueryLogConfig
-from panteras_dns.host.workers import heed, stop
+from panteras_dns.host.channel import Ear
+from panteras_dns.host.workers import heed
 from panteras_dns.options import ConfigError
 from panteras_dns.querylog import dnstap, lines
 from panteras_dns.querylog.output import Output
@@ -34,21 +33,18 @@ class Scribe:
 
     def __init__(self, config: QueryLogConfig) -> None:
         self.who: dict[str, str] = {}  # address -> container
-        self.output: Output
+        self.output = _output(config)
         self._pairing = Pairing()
-        self._config: QueryLogConfig | None = None
-        self.take_config(config)
+        self._config = config
 
     def take_config(self, config: QueryLogConfig) -> None:
         """From now on that is what is wanted; a file that stays the same is opened anew if it was moved away."""
-        if self._config is not None and (config.to, config.format) == (self._config.to, self._config.format):
-            self._config = config
+        before, self._config = self._config, config
+        if (config.to, config.format) == (before.to, before.format):
             self.output.reopen()
             return
-        if self._config is not None:
-            self.output.close()
-        self._config = config
-        self.output = Output(config.to, config.format == "dnstap", lambda text: log.warn("{text}", text=text))
+        self.output.close()
+        self.output = _output(config)
 
     def take(self, sock: socket.socket) -> bool:
         """Write what one message holds; False when there is none."""
@@ -64,9 +60,8 @@ class Scribe:
         """All of them in one piece."""
         parts: list[bytes] = []
         config = self._config
-        assert config is not None
         for one in exchanges:
-            if self._wanted(config, one):
+            if self._wanted(one):
                 client = lines.truncated(one.client) if config.truncate else one.client
                 if config.format == "dnstap":
                     parts += map(dnstap.frame, dnstap.messages(one, client))
@@ -75,7 +70,8 @@ class Scribe:
         if parts:
             self.output.write(b"".join(parts), len(parts))
 
-    def _wanted(self, config: QueryLogConfig, exchange: Exchange) -> bool:
+    def _wanted(self, exchange: Exchange) -> bool:
+        config = self._config
         if config.only == "failures" and exchange.reply and not exchange.reply[3] & 15:
             return False
         # By the query's id, which is random: both halves of an exchange are taken or left.
@@ -83,25 +79,8 @@ class Scribe:
         return int.from_bytes(tag, "big") < config.sample * 65536
 
 
-@implementer(IReadDescriptor)
-class _Ear:
-    def __init__(self, sock: socket.socket, scribe: Scribe) -> None:
-        self._sock, self._scribe = sock, scribe
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def logPrefix(self) -> str:
-        return "query log"
-
-    def doRead(self) -> None:
-        try:
-            self._scribe.take(self._sock)
-        except Exception:
-            log.failure("a bug: a piece of the query log was not written")
-
-    def connectionLost(self, reason: Any) -> None:
-        """The end of the reactor."""
+def _output(config: QueryLogConfig) -> Output:
+    return Output(config.to, config.format == "dnstap", lambda text: log.warn("{text}", text=text))
 
 
 async def containers(api: Api) -> dict[str, str]:
@@ -159,12 +138,12 @@ def run(reactor: Any, config: Config, load: Callable[[], Config], socks: Sequenc
             names.ask(again.docker)
 
     for sock in socks:
-        reactor.addReader(_Ear(sock, scribe))
+        Ear(reactor, sock, scribe.take)
     for duty, pause in ((scribe.sweep, SWEEP), (names.look, CONTAINERS)):
         loop = LoopingCall(_guarded, duty)
         loop.clock = reactor
         reactor.callWhenRunning(loop.start, pause)
-    heed(reactor, {signal.SIGTERM: stop(reactor), signal.SIGINT: stop(reactor), signal.SIGHUP: reload})
+    heed(reactor, reactor.stop, {signal.SIGHUP: reload})
     reactor.run(installSignalHandlers=False)
     for sock in socks:
         while scribe.take(sock):

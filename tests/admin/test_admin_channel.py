@@ -2,7 +2,8 @@
 
 from builders import Reactor
 
-from panteras_dns.admin.channel import LARGEST, PATIENCE, Reporter, Workers, ends
+from panteras_dns.admin.channel import LARGEST, PATIENCE, Reporter, Workers
+from panteras_dns.host.channel import ends
 
 ROW = {"name": "n" * 1000}
 
@@ -58,6 +59,8 @@ def test_counters_that_do_not_fit_are_told_as_far_as_they_do():
     channel.ask()
 
     assert 0 < len(channel.heard[0][1]["counters"]) < 5000
+    channel.ask()
+    assert len(channel.heard) == 2, "the next time, too"
 
 
 def test_who_does_not_answer_is_not_asked_again_at_once_and_nobody_waits_for_ever():
