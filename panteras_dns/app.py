@@ -69,7 +69,6 @@ class Options:
     shared: bool = False  # the port belongs to several workers
     given: bool = False  # systemd bound the sockets
     kept: frozenset[Endpoint] = frozenset()  # systemd bound these, beside those that we bind
-    alone: bool = False  # no other process is ours
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # of our cookies; the workers share it
 
 
@@ -101,10 +100,10 @@ class Service:
         self._background: Background | None = None
         self._world = _World()
         self._watcher = Watcher(reactor, self._look_around)
-        duties = (self._sweep, self._look_around, *(() if options.demo else (self._look_for_loops,)))
-        self._loops = [LoopingCall(_guarded, duty) for duty in duties]
-        for loop in self._loops:
-            loop.clock = reactor
+        self._duties = [(self._sweep, SWEEP), (self._look_around, WATCH)]
+        if not options.demo:  # nobody is asked there
+            self._duties.append((self._look_for_loops, LOOPS))
+        self._loops: list[LoopingCall] = []
 
     def log_to(self, tap: Tap) -> None:
         """Before `start`: what comes and goes is handed over there."""
@@ -116,7 +115,10 @@ class Service:
         self._load(self.config)
         for endpoint, pair in pairs.items():
             self.doors.add(endpoint, pair)
-        for loop, pause in zip(self._loops, (SWEEP, WATCH, LOOPS), strict=False):
+        for duty, pause in self._duties:
+            loop = LoopingCall(_guarded, duty)
+            loop.clock = self._reactor
+            self._loops.append(loop)
             loop.start(pause)
 
     # Tables -----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from panteras_dns.options import RESOLV_CONF, ConfigError, Reader
 from panteras_dns.remote import Remote
 from panteras_dns.upstream import POLICIES
 
-ADMIN = Endpoint("127.0.0.1", 9153)
+ADMIN = Endpoint("127.0.0.1", options.ADMIN_PORT)
 DEFAULT_FILE = Path("/etc/panteras/panteras.toml")
 
 

@@ -54,8 +54,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
     begin(options["log_format"], options["log_level"])
     company = Company(config, sockets)
     count = config.dns.workers
-    alone = count + len(company.sides) == 1
-    settings = Options(effective, options["demo"], count > 1, sockets.given, sockets.kept, alone)
+    settings = Options(effective, options["demo"], count > 1, sockets.given, sockets.kept)
 
     def ready() -> None:
         _ready(config, options, sockets.sets[0])
@@ -71,7 +70,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
         if worker.status:
             sys.exit(worker.status)
 
-    if settings.alone:
+    if company.alone:
         work(0, ready)
         return 0
     return Supervisor(count + len(company.sides), work, len(company.sides)).run(ready, _mourn)
@@ -98,11 +97,13 @@ class Company:
         self._shown = [ends() for _ in range(count)] if config.admin.listen is not None else []
         self._logged = [ends() for _ in range(count)] if config.querylog.to else []
         self.sides = [side for side, there in ((self._show, self._shown), (self._log, self._logged)) if there]
+        self.alone = count + len(self.sides) == 1
 
     def join(self, worker: "Worker", index: int) -> None:
         """Give a worker its ends."""
         worker.reports_to = self._shown[index][1] if self._shown else None
         worker.logs_to = self._logged[index][1] if self._logged else None
+        worker.alone = self.alone
 
     def _show(self, reactor: Callable[[], Any], load: Callable[[], Config]) -> None:
         ours = [end for end, _ in self._shown]
@@ -195,7 +196,7 @@ class Worker:
         self._index = index
         self.reports_to: socket.socket | None = None  # the admin
         self.logs_to: socket.socket | None = None  # the query log
-        self._alone = settings.alone
+        self.alone = True  # no other process is ours
         self.status = 0
 
     def run(self, ready: Callable[[], None], offered: socket.socket | None) -> None:
@@ -233,10 +234,10 @@ class Worker:
 
     def _leave(self) -> None:
         """The next process answers: end as if told to, all workers together."""
-        os.kill(os.getpid() if self._alone else os.getppid(), signal.SIGTERM)
+        os.kill(os.getpid() if self.alone else os.getppid(), signal.SIGTERM)
 
     def _stop(self) -> None:
-        if self._alone:
+        if self.alone:
             process.notify("STOPPING=1")
         self._service.stop(self._reactor.stop)
 

@@ -163,7 +163,7 @@ MAY_IMPORT = {
     },
     "admin.top": {"explain.explanation"},
     "admin.client": {"endpoint"},
-    "admin.commands": {"admin.client", "admin.top", "arguments", "endpoint", "options"},
+    "admin.commands": {"admin.client", "admin.top", "arguments", "config", "endpoint"},
     "admin.serve": {
         "admin.beside",
         "admin.channel",
@@ -414,7 +414,7 @@ MAY_IMPORT = {
         "access.vpn.server",
         "access.vpn.settings",
     },
-    "access.tell": {"access.trouble"},
+    "access.tell": {"access.trouble", "access.vault"},
     "access.commands": {
         "access.commandline",
         "access.doorway",

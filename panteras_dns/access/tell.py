@@ -4,13 +4,13 @@ The dashboard's process may read nothing of the doors' state; this is all it hea
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from panteras_dns.access.trouble import Trouble
+from panteras_dns.access.vault import put
 
 WARN = 30  # days: ends are shown so long before
 
@@ -33,16 +33,11 @@ def picture(sessions: Sequence[Mapping[str, Any]], ending: Sequence[Mapping[str,
 
 def write(path: Path, told: Mapping[str, Any]) -> None:
     """Put it there by rename, for everybody to read."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
-            json.dump(told, file)
-            os.fchmod(file.fileno(), 0o644)
-        fresh.rename(path)
     except OSError as problem:
         raise Trouble(f"{path}: {problem.strerror}: expected a file in a directory that can be written") from None
+    put(path, json.dumps(told).encode(), 0o644)
 
 
 def _seconds(moment: Any) -> float | None:

@@ -130,28 +130,32 @@ class Vault:
         self.replace(path, data)
 
     def replace(self, path: Path, data: bytes, mode: int = _PRIVATE) -> None:
-        """Put *data* there by rename: a reader sees the old file or the new one, also when the disk is full."""
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                os.fchmod(descriptor, mode)
-                file.flush()
-                os.fsync(descriptor)
-            _give(fresh, path.parent.stat().st_uid)
-            fresh.rename(path)
-            _flush(path.parent)
-        except OSError as problem:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
-            raise Trouble(f"{path}: {problem.strerror}; the file is as it was") from None
+        put(path, data, mode)
 
     def read(self, path: Path) -> bytes:
         try:
             return path.read_bytes()
         except OSError as problem:
             raise Trouble(f"{path}: {problem.strerror}") from None
+
+
+def put(path: Path, data: bytes, mode: int) -> None:
+    """Put *data* there by rename: a reader sees the old file or the new one, also when the disk is full."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(descriptor, mode)
+            file.flush()
+            os.fsync(descriptor)
+        _give(fresh, path.parent.stat().st_uid)
+        fresh.rename(path)
+        _flush(path.parent)
+    except OSError as problem:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise Trouble(f"{path}: {problem.strerror}; the file is as it was") from None
 
 
 def _give(path: Path, uid: int) -> None:

@@ -11,8 +11,8 @@ import click
 from panteras_dns.admin.client import NoAdmin, ask
 from panteras_dns.admin.top import Line, lines
 from panteras_dns.arguments import EndpointType
+from panteras_dns.config import ADMIN
 from panteras_dns.endpoint import Endpoint
-from panteras_dns.options import ADMIN_PORT
 
 _STYLES: dict[str, dict[str, Any]] = {
     "bold": {"bold": True},
@@ -27,7 +27,7 @@ _PROBLEM, _UNKNOWN = 1, 3
 
 
 @click.command()
-@click.option("--admin", "at", type=EndpointType(ADMIN_PORT), default="127.0.0.1:9153", show_default=True)
+@click.option("--admin", "at", type=EndpointType(ADMIN.port), default=str(ADMIN), show_default=True)
 @click.option("--once", is_flag=True, help="print it once and end; so it is without a terminal")
 @click.option(
     "--every", type=click.FloatRange(0.2, 3600), default=1.0, show_default=True, help="seconds between two looks"

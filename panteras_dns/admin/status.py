@@ -47,7 +47,7 @@ class Around:
 def status(sums: Sums, around: Around, now: float) -> dict[str, Any]:
     asked = _queries(sums)
     failed = _failed(sums, now, asked["in_window"])
-    path = [_server(sums, one) for one in sums.upstreams().values()]
+    path = [_server(one) for one in sums.upstreams().values()]
     workers = [_worker(index, one, now) for index, one in enumerate(sums.workers)]
     services = _services(around.services)
     return {
@@ -74,23 +74,24 @@ def _queries(sums: Sums) -> dict[str, Any]:
         for at, rate in points:
             whole[at] += rate  # type: ignore[assignment]
     history = [[at, round(rate, 2)] for at, rate in sorted(whole.items())]
+    asked = {route: sums.counted("panteras_queries_total", route=route) for route in routes}
     by_route = [
         {
             "route": route,
-            "total": sums.counted("panteras_queries_total", route=route),
+            "total": asked[route],
             "per_second": round(points[-1][1], 2),
             "history": [[at, round(rate, 2)] for at, rate in points],
         }
-        for route, points in routes.items()
+        for route, points in sorted(routes.items(), key=lambda one: -asked[one[0]])
     ]
     return {
         "total": sums.counted("panteras_queries_total"),
         "per_second": history[-1][1] if history else None,
-        "in_window": round(_in_window(sums)),
+        "in_window": _in_window(sums),
         "window": WINDOW,
         "step": STEP,
         "history": history,
-        "by_route": sorted(by_route, key=lambda one: -float(str(one["total"]))),
+        "by_route": by_route,
     }
 
 
@@ -134,7 +135,7 @@ def _failed(sums: Sums, now: float, of: int) -> dict[str, Any]:
     }
 
 
-def _server(sums: Sums, one: Mapping[str, Any]) -> dict[str, Any]:
+def _server(one: Mapping[str, Any]) -> dict[str, Any]:
     p95 = percentile(one["buckets"], 0.95)
     return {
         "server": one["server"],

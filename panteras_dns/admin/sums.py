@@ -130,7 +130,7 @@ def _added(one: list[list[float]], other: list[list[float]]) -> list[list[float]
 
 
 def percentile(buckets: list[list[float]], share: float) -> float | None:
-    """Seconds below which that *share* of the answers came, from cumulative powers of two; None without any."""
+    """Seconds below which that *share* of the answers came, from a count for each bound; None without any."""
     whole = sum(number for _, number in buckets)
     reached = 0.0
     for bound, number in buckets:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from panteras_dns.explain.explanation import printable
+from panteras_dns.explain.explanation import many, printable
 
 Line = tuple[str, str]  # style, text
 
@@ -26,9 +26,9 @@ def _cut(text: str, width: int) -> str:
 
 def _all(told: Mapping[str, Any], width: int) -> Iterator[Line]:
     gateway, verdict, queries = told["gateway"], told["verdict"], told["queries"]
-    yield "bold", f"panteras {gateway['host']}  {clock(told['at'])}  {_many(len(gateway['workers']), 'worker')}"
+    yield "bold", f"panteras {gateway['host']}  {clock(told['at'])}  {many(len(gateway['workers']), 'worker')}"
     since = f" since {clock(verdict['since'])}" if verdict["since"] else ""
-    word = "ok" if verdict["state"] == "ok" else f"! {_many(verdict['problems'], 'problem')}"
+    word = "ok" if verdict["state"] == "ok" else f"! {many(verdict['problems'], 'problem')}"
     yield verdict["state"], f"{word}{since}: {verdict['code']} {verdict['text']}".replace(":  ", ": ")
     yield from (("FAIL", f"  {other}") for other in verdict["others"])
     chart = sparkline([rate for _, rate in queries["history"]][-max(width - 40, 10) :])
@@ -99,10 +99,6 @@ def sparkline(values: Sequence[float]) -> str:
     """A character a value, the largest at full height."""
     most = max(values, default=0.0)
     return "".join(_BARS[round(value / most * (len(_BARS) - 1))] if most else _BARS[0] for value in values)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _number(value: float | None) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from panteras_dns.explain.explanation import printable
+from panteras_dns.explain.explanation import many, printable
 
 VERSION = 1  # of the JSON: fields are added, none changes its meaning
 PROBLEM, WARNING = "problem", "warning"
@@ -64,10 +64,6 @@ class Report:
                 yield from (f"{'fix: ' if not number else '     '}{line}" for number, line in enumerate(found.fix))
         problems, warnings = self.count(PROBLEM), self.count(WARNING)
         if problems or warnings:
-            yield f"{_many(problems, 'problem')}, {_many(warnings, 'warning')} in {len(self.looked)} checks"
+            yield f"{many(problems, 'problem')}, {many(warnings, 'warning')} in {len(self.looked)} checks"
         else:
             yield f"all is well: {len(self.looked)} checks"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

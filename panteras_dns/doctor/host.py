@@ -16,7 +16,7 @@ import psutil
 from panteras_dns.config import Config
 from panteras_dns.doctor.finding import Unseen
 from panteras_dns.endpoint import Endpoint
-from panteras_dns.host.interfaces import addresses, holder
+from panteras_dns.host.interfaces import addresses, holder, listener
 from panteras_dns.options import RESOLV_CONF
 from panteras_dns.query import Found, Unanswered, is_gateway, look_up
 
@@ -122,9 +122,8 @@ class Host:
 
     def open_files(self, port: int) -> tuple[int, int] | None:
         """The process that listens at a UDP port, and how many files it may open; None where it can't be seen."""
+        found = listener(port, socket.SOCK_DGRAM)
         try:
-            there = [one for one in psutil.net_connections("udp") if one.laddr and one.laddr.port == port]
-            found = next((one.pid for one in there if one.pid), None)
             return None if found is None else (found, psutil.Process(found).rlimit(psutil.RLIMIT_NOFILE)[1])
         except (psutil.Error, OSError, AttributeError):
             return None

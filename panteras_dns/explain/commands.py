@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from panteras_dns.arguments import FILE, AddressType, EndpointType, MomentType, NameType, with_consul
-from panteras_dns.config import DEFAULT_FILE, load_default
-from panteras_dns.options import ADMIN_PORT, ConfigError
+from panteras_dns.config import ADMIN, DEFAULT_FILE, load_default
+from panteras_dns.options import ConfigError
 
 
 @click.command()
@@ -24,7 +24,7 @@ from panteras_dns.options import ADMIN_PORT, ConfigError
 )
 @click.option("--domain", default="consul", show_default=True, help="Consul's domain")
 @click.option("--at", "moment", type=MomentType(), help="a failure of then, as the running gateway has kept it")
-@click.option("--admin", type=EndpointType(ADMIN_PORT), default="127.0.0.1:9153", help="for --at: its admin")
+@click.option("--admin", type=EndpointType(ADMIN.port), default=str(ADMIN), help="for --at: its admin")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 @click.pass_obj
 def explain(reactor: Any, /, name: str, **options: Any) -> None:

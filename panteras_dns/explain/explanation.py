@@ -59,3 +59,8 @@ class Explanation:
 def printable(text: str) -> str:
     """Without control characters: names and outputs are anybody's text, and a terminal would obey them."""
     return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)
+
+
+def many(count: int, what: str) -> str:
+    """`1 problem`, `2 problems`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

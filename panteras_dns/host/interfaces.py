@@ -5,6 +5,7 @@ Reads what the kernel says at the moment (psutil); keeps nothing.
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,22 @@ def _found() -> list[Any]:
 
 def holder(host: str, port: int, kind: int) -> str:
     """Who listens there: `dnsmasq (pid 412, dnsmasq.service)`, or `another program` when that can't be seen."""
+    pid = listener(port, kind, (host, "0.0.0.0", "::"))  # noqa: S104  somebody else's
+    return _described(_first(pid)) if pid else "another program (run as root to see which)"
+
+
+def listener(port: int, kind: int, hosts: Sequence[str] = ()) -> int | None:
+    """A process that listens at that port of one of *hosts*, or of any; None where it can't be seen."""
     wanted = "udp" if kind == socket.SOCK_DGRAM else "tcp"
     try:
         found = psutil.net_connections(wanted)
     except (psutil.Error, OSError):
-        found = []
-    anywhere = (host, "0.0.0.0", "::")  # noqa: S104  somebody else's
+        return None
     for one in found:
-        there = one.laddr and one.laddr.port == port and one.laddr.ip in anywhere
+        there = one.laddr and one.laddr.port == port and (not hosts or one.laddr.ip in hosts)
         if there and one.pid and (wanted == "udp" or one.status == psutil.CONN_LISTEN):
-            return _described(_first(one.pid))
-    return "another program (run as root to see which)"
+            return int(one.pid)
+    return None
 
 
 def _first(pid: int) -> int:
