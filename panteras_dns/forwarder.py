@@ -19,7 +19,7 @@ from panteras_dns.answer import bare_error, error, truncated
 from panteras_dns.cache import Cache, Entry
 from panteras_dns.cookies import Cookies
 from panteras_dns.detours import detour, judged
-from panteras_dns.failures import STRANGER, Failure, Failures
+from panteras_dns.failures import STRANGER, Failures
 from panteras_dns.finish import finish, from_cache, own, reply_to, servfail, servfail_reason
 from panteras_dns.flights import Ask, Client, Flight, Send, Waiter, flight_of
 from panteras_dns.plan import Plan, Planner, Tables
@@ -114,12 +114,11 @@ class Forwarder:
         if len(packet) < 12 or packet[2] & 0x80 or self.policy.tolerates(client, now):
             return
         try:
-            reason = (_PROHIBITED, STRANGER)
             query = read_query(packet[2:])
-            self.failures.note(Failure(Plan("stranger", query), RCODE_REFUSED, client, STRANGER, now))
+            self.failures.answer(Plan("stranger", query), RCODE_REFUSED, client, STRANGER, now)
             if query.edns is not None:  # no cookie for strangers
                 query = replace(query, edns=replace(query.edns, options=()))
-            answer = error(query, RCODE_REFUSED, reason)
+            answer = error(query, RCODE_REFUSED, (_PROHIBITED, STRANGER))
         except Malformed:
             answer = bare_error(packet[2:], RCODE_REFUSED)
         reply((packet[:2] + answer, client))

@@ -40,14 +40,14 @@ Told = tuple[str, dict[str, str], int]
 def _queries(forwarder: Forwarder) -> Iterator[Told]:
     leaks, hits, asked, errors = 0, 0, Counter[str](), Counter[tuple[str, int]](forwarder.errors)
     for transport, planner in (("udp", forwarder.udp), ("tcp", forwarder.tcp)):
-        queries, cached = planner.tally()
-        for (fate, kind), number in queries.items():
+        tally = planner.tally()
+        for (fate, kind), number in tally.queries.items():
             labels = {"route": fate, "transport": transport, "type": QTYPE.forward.get(kind, "other")}
             yield "panteras_queries_total", labels, number
             asked[fate] += number
             leaks += number if fate == _LEAKS else 0
-        hits += cached.total()
-        errors += Counter({key: number for key, number in cached.items() if key[1]})
+        hits += tally.cached.total()
+        errors += Counter({key: number for key, number in tally.cached.items() if key[1]})
     yield "panteras_cache_hits_total", {}, hits
     yield "panteras_leaks_prevented_total", {}, leaks
     for (fate, rcode), number in errors.items():

@@ -4,8 +4,7 @@ Same bytes, same plan: the fast path is one dict lookup. A plan is no cached ans
 asked for every time. Plans belong to one set of tables and go with it when configuration changes.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from panteras_dns.answer import ask, bare_error, dress, error, truncated
@@ -16,6 +15,7 @@ from panteras_dns.reasons import Reasons
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer
 from panteras_dns.routes import Route, Routes
+from panteras_dns.tally import Tally
 from panteras_dns.upstream import Group
 from panteras_dns.wire import (
     AD,
@@ -51,7 +51,6 @@ _SMALL_REPLY = 2048  # and only those that cost little memory
 FENCED = "PAN104 a Consul name with a search suffix behind it: it does not leave this host"
 UNROUTED = "PAN103 no route for this name"
 _MOST_LOOSE = 100
-_USUAL = frozenset((1, 2, 5, 6, 12, 15, 16, 28, 33, 35, 43, 46, 48, 52, 64, 65, 255, 257))
 _TRANSFERS = (251, 252)  # IXFR, AXFR
 _PROHIBITED, _NOT_SUPPORTED, _BLOCKED = 18, 21, 15  # extended errors (RFC 8914)
 
@@ -165,7 +164,7 @@ class Planner:
         self._limit = limit
         self._most = most
         self._loose: list[Plan] = []  # too large to be remembered, not counted yet
-        self._tally, self._cached = before.tally() if before else (Counter(), Counter())
+        self._tally = before.tally() if before else Tally()
 
     def plan(self, body: bytes) -> Plan | None:
         """The plan for a query (without its id), or None for what is not to be answered at all."""
@@ -176,14 +175,14 @@ class Planner:
         if plan is None:
             return None
         if len(self.young) >= self._most:
-            _count(self._old.values(), self._tally, self._cached)
+            self._tally.add(self._old.values())
             self._old = self.young.copy()
             self.young.clear()  # the same dict: the fast path holds its get()
         if len(body) <= _SMALL_QUERY:
             self.young[body] = plan
         else:
             if len(self._loose) >= _MOST_LOOSE:
-                _count(self._loose, self._tally, self._cached)
+                self._tally.add(self._loose)
                 self._loose.clear()
             self._loose.append(plan)
         return plan
@@ -194,11 +193,9 @@ class Planner:
         yield from self._old.values()
         yield from self._loose
 
-    def tally(self) -> tuple[Counter[tuple[str, int]], Counter[tuple[str, int]]]:
-        """(fate, type) -> queries so far; (fate, rcode) -> those of them that were answered so from cache."""
-        queries, cached = self._tally.copy(), self._cached.copy()
-        _count(self.plans(), queries, cached)
-        return queries, cached
+    def tally(self) -> Tally:
+        """All that was asked so far."""
+        return Tally(self._tally).add(self.plans())
 
     def _make(self, body: bytes) -> Plan | None:
         flags = int.from_bytes(body[:2], "big")
@@ -305,12 +302,3 @@ class Planner:
         else:
             plan.direct = plan.group
         return plan
-
-
-def _count(plans: Iterable[Plan], queries: Counter[tuple[str, int]], cached: Counter[tuple[str, int]]) -> None:
-    for plan in plans:
-        kind = plan.query.type if plan.query else 0
-        # Clients may ask for 65,536 types: those that nobody uses are one, or each would have a counter for ever.
-        queries[plan.fate, kind if kind in _USUAL else 0] += plan.asked
-        for rcode, number in plan.from_cache().items():
-            cached[plan.fate, rcode] += number

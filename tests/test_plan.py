@@ -125,7 +125,7 @@ def test_plans_are_forgotten_when_they_are_not_asked_for():
         often.asked += 1
 
     assert len(plans.young) + len(plans._old) <= 20
-    assert plans.tally()[0][".", 1] == 100
+    assert plans.tally().queries[".", 1] == 100
 
 
 @given(st.binary(max_size=120))
