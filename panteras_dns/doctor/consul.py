@@ -7,6 +7,7 @@ from typing import Any
 
 from panteras_dns.doctor.finding import WARNING, Finding
 from panteras_dns.endpoint import Endpoint, endpoint
+from panteras_dns.explain.verdict import LET_READ, LET_READ_NOTE
 
 OLDEST = (1, 8)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
@@ -40,8 +41,9 @@ def _seen(told: Agent) -> Iterator[Finding]:
         yield Finding(
             "PAN204",
             "Consul shows no service to this token",
-            "DNS is answered with the rights of the agent's default token: names are hidden there as well, perhaps",
-            level=WARNING,
+            f"names are hidden in DNS as well, perhaps. The commands let everybody read names; {LET_READ_NOTE}",
+            LET_READ,
+            WARNING,
         )
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from panteras_dns.doctor.finding import Finding, Unseen
 from panteras_dns.doctor.host import Host
-from panteras_dns.doctor.resolver import RESOLV_CONF
+from panteras_dns.doctor.resolver import RESOLV_CONF, need_gateway
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.resolv import nameservers
 
@@ -30,12 +30,14 @@ def servers(host: Host) -> Iterator[Finding]:
     text = host.read(_DAEMON)
     config = host.json(_DAEMON)
     if text is not None and not isinstance(config, dict):
-        yield Finding("PAN512", f"{_DAEMON} is no JSON object", "Docker does not start with it")
+        yield Finding("PAN512", f"{_DAEMON} is no JSON object{_where(text)}", "Docker does not start with it")
         return
     said = (config or {}).get("dns") or []
     asked = said or [one for one in nameservers(host.read(RESOLV_CONF) or "") if not _is_loopback(one)]
     if asked and all(host.is_gateway(Endpoint(one, 53)) for one in asked):
         return
+    if asked == [address]:
+        need_gateway(host)
     if said:
         why = f"{_DAEMON} has other servers for them: {', '.join(map(str, said))}"
     elif asked:
@@ -100,6 +102,15 @@ def _taken(words: list[str]) -> str:
         and not {"-s", "-d", "!"} & set(words)
     )
     return values.get("-j", values.get("-g", "")) if passes and values.get("-j") != "LOG" else ""
+
+
+def _where(text: str) -> str:
+    """Where JSON ends to be JSON; "" where it does not."""
+    try:
+        json.loads(text)
+    except ValueError as problem:
+        return f": {problem}"
+    return ""
 
 
 def _is_loopback(text: str) -> bool:

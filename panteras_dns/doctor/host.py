@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -17,13 +16,12 @@ from panteras_dns.config import Config
 from panteras_dns.doctor.finding import Unseen
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.interfaces import addresses, holder, listener
+from panteras_dns.host.starting import output, to_start
 from panteras_dns.options import RESOLV_CONF
 from panteras_dns.query import Found, Unanswered, is_gateway, look_up
 
-_UNITS = ("etc/systemd/system", "lib/systemd/system", "usr/lib/systemd/system")
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PATIENCE = 2.0  # seconds for an answer
-_COMMAND, _LONG = 5.0, 20.0
+_LONG = 20.0
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,7 @@ class Host:
 
     def command(self, *words: str) -> str | None:
         """What a command says; None where it is not there or fails."""
-        program = shutil.which(words[0])
-        if program is None:
-            return None
-        try:
-            done = subprocess.run([program, *words[1:]], capture_output=True, text=True, timeout=_COMMAND, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout if done.returncode == 0 else None
+        return output(*words)
 
     def ending(self, state: str) -> list[dict[str, Any]]:
         """What `panteras access status` tells of certificates that end soon; nothing where nobody was let in yet."""
@@ -136,9 +127,5 @@ class Host:
             return False
 
     def start(self, unit: str, container: str) -> tuple[str, ...]:
-        """The command that starts it, by what is there: a unit of systemd, or a container."""
-        if any((self.root / place / f"{unit}.service").exists() for place in _UNITS):
-            return (f"systemctl start {unit}",)
-        names = (self.command("docker", "ps", "--all", "--format", "{{.Names}}") or "").split()
-        found = next((name for name in names if container in name), "")
-        return (f"docker start {found}",) if found and _PLAIN.fullmatch(found) else ()
+        """The command that starts it here."""
+        return to_start(unit, container, self.root, self.command)

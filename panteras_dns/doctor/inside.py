@@ -6,22 +6,25 @@ from dataclasses import dataclass
 
 from panteras_dns.doctor.finding import WARNING, Finding
 from panteras_dns.doctor.host import Host
+from panteras_dns.doctor.resolver import need_gateway
 from panteras_dns.host.resolv import nameservers
 
 MOST = 5  # containers that are looked at, each in another network
-_SHOWN = "{{.State.Pid}}\t{{.Name}}\t{{.HostConfig.NetworkMode}}\t{{.ResolvConfPath}}"
+_SHOWN = "{{.State.Pid}}\t{{.Name}}\t{{.HostConfig.NetworkMode}}\t{{.ResolvConfPath}}\t{{len .HostConfig.Dns}}"
 _ID = re.compile(r"[0-9a-f]{12,64}")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _OUTSIDE = ("host", "none")  # no network of its own, or none at all
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One that runs. *network*: as Docker calls it."""
+    """One that runs. *network*: as Docker calls it; *own*: it was started with servers of its own (`--dns`)."""
 
     pid: int
     name: str
     network: str
     resolv_conf: str
+    own: bool
 
 
 def running(host: Host) -> list[Container]:
@@ -30,9 +33,9 @@ def running(host: Host) -> list[Container]:
     told = host.command("docker", "inspect", "--format", _SHOWN, *ids[:100]) if ids else ""
     found: dict[str, Container] = {}
     for line in (told or "").splitlines():
-        pid, name, network, path = (*line.split("\t"), "", "", "")[:4]
+        pid, name, network, path, own = (*line.split("\t"), "", "", "", "")[:5]
         if pid.isdigit() and int(pid) and network not in _OUTSIDE:
-            found.setdefault(network, Container(int(pid), name.lstrip("/"), network, path))
+            found.setdefault(network, Container(int(pid), name.lstrip("/"), network, path, own != "0"))
     return list(found.values())[:MOST]
 
 
@@ -44,6 +47,7 @@ def lookup(host: Host) -> Iterator[Finding]:
             continue
         found = host.ask_inside(one.pid, server)
         if found is None:
+            need_gateway(host)
             yield Finding(
                 "PAN513",
                 f"the container {one.name} gets no answer from {server}, in the network {one.network}",
@@ -53,6 +57,9 @@ def lookup(host: Host) -> Iterator[Finding]:
             yield Finding(
                 "PAN513",
                 f"the container {one.name} asks {server}, which does not lead to the gateway",
-                "it was started with that server, or before Docker was given the gateway's: start it anew",
-                level=WARNING,
+                "it was started with servers of its own (--dns): make it anew without them"
+                if one.own
+                else "it was started before Docker was given the gateway's address",
+                () if one.own or not _PLAIN.fullmatch(one.name) else (f"docker restart {one.name}",),
+                WARNING,
             )

@@ -46,6 +46,8 @@ def resolv_conf(host: Host) -> Iterator[Finding]:
     if servers and servers[0] in STUBS:
         yield from _behind_the_stub(host, servers[0])
         return
+    if servers == [HERE.host]:
+        need_gateway(host)
     known = [one for one in servers if host.is_gateway(Endpoint(one, 53))]
     if not servers or servers[0] not in known:
         asked = f"asks {servers[0]}, which is no gateway" if servers else "names no DNS server"
@@ -55,6 +57,12 @@ def resolv_conf(host: Host) -> Iterator[Finding]:
         why = "resolvers ask all of them, some at once: names of services leave for strangers, whose answers count"
         what = f"{RESOLV_CONF} names {', '.join(strangers)} beside the gateway"
         yield Finding("PAN502", what, *_advice(host, why, _without(text, strangers)))
+
+
+def need_gateway(host: Host) -> None:
+    """`Unseen` where none answers here: that is told once, and what follows from it is not."""
+    if not host.is_gateway(HERE):
+        raise Unseen(f"no gateway answers at {HERE}")
 
 
 def _advice(host: Host, why: str, new: str) -> tuple[str, tuple[str, ...]]:
@@ -102,8 +110,7 @@ def _behind_the_stub(host: Host, stub: str) -> Iterator[Finding]:
 
 def names(host: Host) -> Iterator[Finding]:
     """Consul's names and others get an answer from the gateway."""
-    if not host.is_gateway(HERE):
-        raise Unseen(f"no gateway answers at {HERE}")
+    need_gateway(host)
     found = host.ask(HERE, "consul.service.consul")
     if found is None or found.rcode == "SERVFAIL":
         why = found.reason if found else "no answer"

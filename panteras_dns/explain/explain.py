@@ -14,6 +14,7 @@ from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.asked import Asked, asked, searched
 from panteras_dns.explain.catalogue import facts
 from panteras_dns.explain.explanation import FAIL, UNKNOWN, WARN, Explanation, Hop
+from panteras_dns.explain.hereabouts import no_consul, silent, stranger, strangers
 from panteras_dns.explain.page import Page
 from panteras_dns.explain.verdict import Facts, Verdict, missing
 from panteras_dns.host.resolv import FILES, STUBS, nameservers
@@ -25,7 +26,7 @@ from panteras_dns.rest import Unreachable
 PATIENCE = 3.0  # seconds for an answer
 _KNOCK = 1.0
 _MOST_SHOWN = 5
-_START = ("systemctl start consul", "journalctl -u consul -n 50")
+_BESIDE = 1.0  # for a server that is asked only whether it is a gateway, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Explainer:
         if client and client.state == FAIL:
             told.verdict = Verdict("PAN103", client.told, note="dns.allow in the configuration says who may ask")
             return told
-        server = question.server or self._own_server(told)
+        server = question.server or await self._own_server(told)
         if server is None:
             told.verdict = Verdict("PAN101", "this machine names no DNS server: /etc/resolv.conf has no nameserver")
             told.checked = False
@@ -59,7 +60,7 @@ class Explainer:
             found, ours = await self._gateway(question, server, told)
         except Unanswered as problem:
             told.hops.append(Hop("gateway", str(problem), FAIL))
-            told.verdict = Verdict("PAN101", str(problem), fix=("systemctl status panteras-dns",))
+            told.verdict = await deferToThread(silent, server, str(problem))
             told.checked = False
             return told
         wanted = asked(question.name, question.domain)
@@ -69,26 +70,26 @@ class Explainer:
         elif wanted is None:
             told.verdict = _elsewhere(question, found, server)
         elif not ours and found.rcode != "NOERROR":
-            told.verdict = Verdict(
-                "PAN102", f"{server} is no gateway: nobody who knows Consul was asked", note="`--server` asks another"
-            )
+            told.verdict = await deferToThread(stranger, server)
         else:
-            await self._consul_name(question, wanted, found, told)
+            await self._consul_name(question, wanted, found, server, told)
         return told
 
     # -- hops
 
-    def _own_server(self, told: Explanation) -> Endpoint | None:
+    async def _own_server(self, told: Explanation) -> Endpoint | None:
         """Whom this machine asks: behind a stub of systemd-resolved, the first server that it asks in turn."""
-        lists = [nameservers(_read(file)) for file in self._files]
-        first = next((found for found in lists if found), [])
-        real = next((found for found in lists if found and found[0] not in STUBS), [])
+        lists = [found for found in (nameservers(_read(file)) for file in self._files) if found]
+        first = lists[0] if lists else []
+        real = next((found for found in lists if found[0] not in STUBS), [])
         if not real:
             told.hops.append(Hop("this host", "resolv.conf names no server", FAIL))
             return None
         way = " -> ".join(dict.fromkeys(["resolv.conf", first[0], real[0]]))
-        others = f"and {', '.join(real[1:])}, which may be asked, too" if real[1:] else ""
-        told.hops.append(Hop("this host", f"{way} {others}".rstrip(), WARN if others else "ok"))
+        # systemd-resolved asks by domain, not one after the other: what stands beside there is for links of their own.
+        others = await deferToThread(strangers, real[1:] if real is first else [], _BESIDE)
+        beside = (f"PAN502 {', '.join(others)} may be asked, too, and no gateway answers there",) if others else ()
+        told.hops.append(Hop("this host", way, WARN if others else "ok", details=beside))
         return Endpoint(real[0], 53)
 
     async def _gateway(self, question: Question, server: Endpoint, told: Explanation) -> tuple[Found, bool]:
@@ -99,7 +100,9 @@ class Explainer:
         told.hops.append(Hop("gateway", f"{server} {way}", "ok" if ours else WARN, found.milliseconds))
         return found, ours
 
-    async def _consul_name(self, question: Question, wanted: Asked, found: Found, told: Explanation) -> None:
+    async def _consul_name(
+        self, question: Question, wanted: Asked, found: Found, server: Endpoint, told: Explanation
+    ) -> None:
         source = found.server or "Consul"
         if found.rcode not in ("NOERROR", "NXDOMAIN"):
             told.hops.append(Hop("consul", _reason(found), FAIL))
@@ -107,7 +110,7 @@ class Explainer:
             told.verdict = (
                 Verdict("PAN302", f"Consul has no leader: {_reason(found)}", fix=("consul operator raft list-peers",))
                 if found.reason.startswith("PAN302")
-                else Verdict("PAN301", f"Consul does not answer: {_reason(found)}", fix=_START)
+                else await deferToThread(no_consul, server, _reason(found))
             )
             return
         known = await facts(self._consul, wanted)

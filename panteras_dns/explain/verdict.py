@@ -13,6 +13,16 @@ _MOST_SHOWN = 8
 _LONGEST_OUTPUT = 120
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:-]*")
 _LOOK = ("panteras registrator --list",)
+# Consul's own advice for DNS: names and addresses may be read by who has no token.
+LET_READ = (
+    "consul acl policy create -name dns-read"
+    """ -rules 'node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }'""",
+    "consul acl token update -id anonymous -policy-name dns-read -merge-policies",
+)
+LET_READ_NOTE = (
+    "they need a token in CONSUL_HTTP_TOKEN that may write ACLs;"
+    " an agent with a default token answers with the rights of that one instead"
+)
 _CODES = {"node": "PAN207", "query": "PAN208"}
 
 
@@ -84,9 +94,8 @@ def _service(asked: Asked, facts: Facts) -> Verdict:
             return Verdict("PAN203", f"{asked.name} has no instance with the tag {asked.tag}; it has {known}")
     if any(one.usable for one in instances):
         count = sum(one.usable for one in instances)
-        return Verdict(
-            "PAN210", f"{count} of {len(instances)} instances of {asked.name} pass, and Consul's DNS has none"
-        )
+        told = f"{count} of {len(instances)} instances of {asked.name} pass, and Consul's DNS has none"
+        return Verdict("PAN210", told, note="it changed a moment ago, or an ACL hides it there: see PAN204")
     return Verdict(
         "PAN201",
         f"{asked.name} is registered, no instance passes",
@@ -97,7 +106,8 @@ def _service(asked: Asked, facts: Facts) -> Verdict:
 
 def _unknown(asked: Asked, facts: Facts) -> Verdict:
     if facts.hidden:
-        return Verdict("PAN204", f"{_what(asked)} may be there: Consul leaves out what this token may not read")
+        told = f"{_what(asked)} may be there: Consul leaves out what this token may not read"
+        return Verdict("PAN204", told, fix=LET_READ, note=LET_READ_NOTE)
     code = _CODES.get(asked.form, "PAN202")
     near = _near(asked.name, facts.catalogue or ())
     return Verdict(code, f"Consul has no {asked.form} {asked.name}{near}", fix=_LOOK if code == "PAN202" else ())

@@ -4,6 +4,7 @@ Reads what the kernel says at the moment (psutil); keeps nothing.
 """
 
 import ipaddress
+import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +73,9 @@ def _found() -> list[Any]:
 def holder(host: str, port: int, kind: int) -> str:
     """Who listens there: `dnsmasq (pid 412, dnsmasq.service)`, or `another program` when that can't be seen."""
     pid = listener(port, kind, (host, "0.0.0.0", "::"))  # noqa: S104  somebody else's
-    return _described(_first(pid)) if pid else "another program (run as root to see which)"
+    if pid:
+        return _described(_first(pid))
+    return f"another program ({'perhaps in a container' if os.geteuid() == 0 else 'run as root to see which'})"
 
 
 def listener(port: int, kind: int, hosts: Sequence[str] = ()) -> int | None:

@@ -25,6 +25,8 @@ class Trying(Protocol):
 
     def host(self) -> None: ...
 
+    def containers(self) -> None: ...
+
 
 def steps(system: System, journal: Journal, trial: Trying) -> Iterator[tuple[str, Do]]:
     """Each with a word for what it does."""
@@ -33,6 +35,8 @@ def steps(system: System, journal: Journal, trial: Trying) -> Iterator[tuple[str
     yield "ask the gateway itself", trial.gateway
     yield from _each(system, journal.plan.names)
     yield "look up names as this host does", trial.host
+    if journal.plan.wanted.get("docker"):
+        yield "look up names as containers do", trial.containers
     yield "wait for the confirmation", lambda: journal.moved(system, APPLIED)
 
 

@@ -60,6 +60,17 @@ def as_wanted(options: Options) -> dict[str, object]:
     return told
 
 
+def outdated(plan: Plan, program: str) -> list[str]:
+    """The units of *plan*, which another release made, that are others now."""
+    now = _units(program)
+    return [one.path for one in plan.changes if one.path in now and one.after.data != now[one.path].encode()]
+
+
+def _units(program: str) -> dict[str, str]:
+    """The gateway's, by their paths."""
+    return {f"{units.PLACE}/{units.SERVICE}": units.service(program), f"{units.PLACE}/{units.SOCKET}": units.socket()}
+
+
 def check_program(program: str) -> None:
     """The units run it as root, and see no home and no /tmp; what is more than a word there would be a command."""
     if not _PLAIN.fullmatch(program):
@@ -91,8 +102,8 @@ def _switch(system: System, options: Options) -> Iterator[Step]:
 def _gateway(system: System, options: Options, owner: Owner) -> Iterator[Step]:
     yield Command(undo=(_RELOAD,))
     yield from _file(system, configuration.FILE, _configuration(system, options, owner))
-    for name, text in ((units.SERVICE, units.service(options.program)), (units.SOCKET, units.socket())):
-        yield from _file(system, f"{units.PLACE}/{name}", text)
+    for path, text in _units(options.program).items():
+        yield from _file(system, path, text)
     for name, path in units.WANTS.items():
         yield from _link(system, path, f"{units.PLACE}/{name}")
     both = (units.SOCKET, units.SERVICE)

@@ -1,4 +1,5 @@
-"""Whether names are answered: by the gateway itself, asked directly, and for programs of this host, by a fresh one.
+"""Whether names are answered: by the gateway itself, asked directly; for programs of this host, by a fresh one; and in
+the networks of containers.
 
 Answers are looked up anew each time; what was found before says only which names have to be there.
 """
@@ -11,6 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from panteras_dns.doctor.host import Host
+from panteras_dns.doctor.inside import running
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.install.system import HERE, PORT
 from panteras_dns.install.trouble import Trouble
@@ -35,10 +38,12 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Trial:
-    """*domain*: Consul's; *names*: those that this host could look up before."""
+    """*domain*: Consul's; *names*: those that this host could look up before; *bridge*: where containers will ask, or
+    ""."""
 
     domain: str = "consul"
     names: tuple[str, ...] = ()
+    bridge: str = ""
     server: Endpoint = _SERVER
     tries: int = 5  # a second apart: who was started just now may not know its servers yet
 
@@ -49,6 +54,10 @@ class Trial:
     def host(self) -> None:
         """`Trouble` unless a fresh process of this host finds what it found before, and Consul's own name."""
         self._patiently(self._host)
+
+    def containers(self) -> None:
+        """`Trouble` unless those that run reach the gateway where they are to ask it, from each of their networks."""
+        self._patiently(self._containers)
 
     def _gateway(self) -> str:
         for tcp in (False, True):
@@ -70,6 +79,13 @@ class Trial:
             return f"programs of this host do not find {self._consul}, which the gateway knows"
         lost = [name for name in self.names if not found.get(name)]
         return f"this host could look up {lost[0]} before, and can't any more" if lost else ""
+
+    def _containers(self) -> str:
+        host = Host()
+        for one in running(host) if self.bridge else ():
+            if not host.ask_inside(one.pid, self.bridge):
+                return f"the container {one.name} does not reach the gateway at {self.bridge}: look at the firewall"
+        return ""
 
     def _patiently(self, look: Callable[[], str]) -> None:
         for left in range(self.tries - 1, -1, -1):

@@ -16,7 +16,7 @@ from panteras_dns.install.change import difference
 from panteras_dns.install.configuration import FILE, consul_domain
 from panteras_dns.install.files import look
 from panteras_dns.install.journal import APPLIED, CONFIRMED, Journal, load, missing, only_one, sweep
-from panteras_dns.install.plan import Options, as_wanted, make
+from panteras_dns.install.plan import Options, as_wanted, make, outdated
 from panteras_dns.install.system import System
 from panteras_dns.install.trial import Trial, known
 from panteras_dns.install.trouble import Trouble
@@ -68,7 +68,7 @@ def install(system: System, wanted: Options, names: Sequence[str], manner: Manne
     _need_root(system)
     manner.ask("Make these changes?")
     made = missing(system, [one.path for one in plan.changes])
-    trial = _trial(system, known(names))
+    trial = _trial(system, known(names), wanted.docker)
     with only_one(system):
         if load(system) is not None:
             raise Trouble("another panteras install was faster: see panteras install status")
@@ -85,6 +85,8 @@ def _again(system: System, journal: Journal, wanted: Options, manner: Manner) ->
         raise Trouble("it is installed with other options: panteras uninstall, then install anew")
     if changed := [one for one in drifted(system, journal) if one.path != FILE]:
         raise Trouble(f"{changed[0].path}: somebody changed it since it was installed: panteras install status")
+    if old := outdated(journal.plan, wanted.program):
+        raise Trouble(f"{old[0]}: this release has another: panteras uninstall, then install anew")
     pending = f"; {_unless(journal)}" if journal.state == APPLIED else ""
     manner.end(journal.state, f"nothing to change, it is installed{pending}", changes=[])
 
@@ -94,10 +96,11 @@ def confirm(system: System) -> None:
     with only_one(system):
         journal = _installed(system)
         _check_whole(journal)
-        trial = _trial(system, journal.names)
+        trial = _trial(system, journal.names, bool(journal.plan.wanted.get("docker")))
         try:
             trial.gateway()
             trial.host()
+            trial.containers()
         except Trouble as problem:
             when = f"it is taken back at {_clock(journal)}" if journal.state == APPLIED else "it stays"
             raise Trouble(f"not confirmed: {problem}; {when}") from None
@@ -177,8 +180,8 @@ def _check_whole(journal: Journal) -> None:
         raise Trouble(f"an installation did not come to its end ({journal.state}): panteras install revert")
 
 
-def _trial(system: System, names: tuple[str, ...]) -> Trial:
-    return Trial(consul_domain(system.read(FILE)), names)
+def _trial(system: System, names: tuple[str, ...], docker: bool) -> Trial:
+    return Trial(consul_domain(system.read(FILE)), names, system.bridge() if docker else "")
 
 
 def _need_root(system: System) -> None:

@@ -64,7 +64,7 @@ UNIT = "/etc/systemd/system/panteras-dns.service"
 def test_port_53_is_the_gateway_s(tmp_path) -> None:
     assert codes(resolver.port(Told(tmp_path))) == []
     (nobody,) = resolver.port(Told(tmp_path, gateways=()).put(UNIT, ""))
-    assert (nobody.code, nobody.fix) == ("PAN101", ("systemctl start panteras-dns",))
+    assert (nobody.code, nobody.fix) == ("PAN101", ("systemctl start panteras-dns.service",))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_port_53_is_the_gateway_s(tmp_path) -> None:
 )
 def test_only_what_is_a_dns_server_and_nothing_else_is_to_be_stopped(tmp_path, who, stopped) -> None:
     (found,) = resolver.port(Told(tmp_path, gateways=(), held=who).put(UNIT, ""))
-    expected = (f"systemctl disable --now {stopped}", "systemctl start panteras-dns") if stopped else ()
+    expected = (f"systemctl disable --now {stopped}", "systemctl start panteras-dns.service") if stopped else ()
 
     assert found.what == f"port 53 is held by {who}" and found.fix == expected
 
@@ -151,7 +151,7 @@ def test_answers_are_missed_from_consul_and_from_upstream(tmp_path) -> None:
         (None, "nameserver 127.0.0.1\n", ["PAN510"], "Docker gives them servers of Google's"),
         (None, "nameserver 9.9.9.9\n", ["PAN510"], "they get those of /etc/resolv.conf: 9.9.9.9"),
         ('{"dns": ["9.9.9.9"], "debug": true}', "", ["PAN510"], "has other servers for them: 9.9.9.9"),
-        ("{", "", ["PAN512"], "Docker does not start with it"),
+        ('{"debug": true,}', "", ["PAN512"], "Docker does not start with it"),
         ("[]", "", ["PAN512"], "Docker does not start with it"),
     ],
 )
@@ -281,14 +281,23 @@ def test_a_door_that_is_shut(tmp_path) -> None:
     assert codes(machine.doors(Told(tmp_path, open_ports=(2222,)))) == []
 
 
+def test_where_no_gateway_answers_what_follows_from_it_is_not_told(tmp_path) -> None:
+    host = Told(tmp_path, gateways=(), commands={"ip -4": BRIDGE}).put("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    host.put("/etc/docker/daemon.json", '{"dns": ["172.17.0.1"]}')
+    for check in (resolver.resolv_conf, resolver.names, containers.servers):
+        with pytest.raises(Unseen, match=r"no gateway answers at 127\.0\.0\.1:53"):
+            list(check(host))
+
+
 def test_what_is_there_is_started(tmp_path) -> None:
     containers_ = {"docker ps": "panteras-consul-1\nweb\n"}
 
     assert Told(tmp_path, commands=containers_).start("consul", "consul") == ("docker start panteras-consul-1",)
     assert Told(tmp_path).start("consul", "consul") == ()
-    assert Told(tmp_path).put("/lib/systemd/system/consul.service", "").start("consul", "x") == (
-        "systemctl start consul",
-    )
+    host = Told(tmp_path).put("/lib/systemd/system/consul.service", "")
+    assert host.start("consul", "x") == ("systemctl start consul.service",)
+    host.put("/etc/systemd/system/consul.socket", "")
+    assert host.start("consul", "x") == ("systemctl start consul.socket consul.service",)
 
 
 def test_what_others_say_is_nothing_to_a_terminal() -> None:

@@ -6,7 +6,7 @@ from panteras_dns.doctor import inside, machine
 from panteras_dns.doctor.finding import PROBLEM, WARNING
 
 IDS = "0123456789ab\nabcdef012345\n"
-LINE = "{}\t/{}\t{}\t/var/lib/docker/containers/{}/resolv.conf\n"
+LINE = "{}\t/{}\t{}\t/var/lib/docker/containers/{}/resolv.conf\t{}\n"
 
 
 class Asked(Told):
@@ -18,8 +18,8 @@ class Asked(Told):
         return self.inside[pid]
 
 
-def a_host(tmp_path, inside_: dict[int, bool | None], *lines: tuple[int, str, str]) -> Asked:
-    told = "".join(LINE.format(pid, name, network, name) for pid, name, network in lines)
+def a_host(tmp_path, inside_: dict[int, bool | None], *lines: tuple[int, str, str], own: int = 0) -> Asked:
+    told = "".join(LINE.format(pid, name, network, name, own) for pid, name, network in lines)
     host = Asked(tmp_path, commands={"docker ps": IDS if lines else "", "docker inspect": told})
     object.__setattr__(host, "inside", inside_)
     for _, name, _ in lines:
@@ -40,6 +40,13 @@ def test_a_container_without_an_answer_is_a_problem_and_a_stranger_s_answer_a_wa
 
     assert [(one.code, one.level) for one in found] == [("PAN513", PROBLEM), ("PAN513", WARNING)]
     assert found[0].what == "the container a gets no answer from 172.17.0.1, in the network one"
+    assert found[1].fix == ("docker restart b",)
+
+
+def test_a_container_with_servers_of_its_own_keeps_them_when_it_is_started_again(tmp_path):
+    (found,) = inside.lookup(a_host(tmp_path, {1: False}, (1, "a", "one"), own=1))
+
+    assert found.fix == () and "--dns" in found.why
 
 
 def test_without_containers_there_is_nothing_to_look_at(tmp_path):

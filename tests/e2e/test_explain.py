@@ -119,7 +119,7 @@ def test_consul_is_away(here: Namespace, consul: Consul) -> None:
         consul.start()
 
     assert told.last.startswith("FAIL PAN301 Consul does not answer: 127.0.0.1:8600")
-    assert "fix:  systemctl start consul" in told.text
+    assert "fix:  systemctl start consul.service" in told.text
     assert "not checked: needs the hop before" in told.text
 
 

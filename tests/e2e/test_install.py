@@ -12,7 +12,8 @@ import pytest
 from lab import addresses
 from lab.consul import Consul
 from lab.docker import Docker
-from lab.machine import Machine, build
+from lab.machine import RESOLVED, Machine, build
+from lab.manual import commands
 from lab.patience import eventually
 from lab.resolver import WWW_ADDRESS, Resolver
 
@@ -60,12 +61,6 @@ for word, do in steps(system, journal, Trial(names=journal.names)):
         os.kill(os.getpid(), signal.SIGKILL)
 """
 
-
-UNPACK = """\
-RUN cd /tmp && apt-get update && apt-get download systemd-resolved && rm -rf /var/lib/apt/lists/* \\
- && dpkg --fsys-tarfile systemd-resolved_*.deb | tar --extract --directory / --keep-directory-symlink \\
- && rm systemd-resolved_*.deb && useradd --system --no-create-home systemd-resolve
-"""
 # Docker mounts a resolv.conf at each start.
 UNMOUNTED = """
 [Unit]
@@ -122,10 +117,9 @@ def image(_engine: Docker, box_image: str, scratch: Path) -> str:
 
 @pytest.fixture(scope="module")
 def resolved_image(_engine: Docker, box_image: str, scratch: Path) -> str:
-    """With systemd-resolved, which a package can't put in force where resolv.conf is mounted: the test does."""
     context = scratch / "resolved"
     context.mkdir()
-    return build(_engine, "panteras-resolved", context, ["dbus"], UNPACK)
+    return build(_engine, "panteras-resolved", context, ["dbus"], RESOLVED)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +217,25 @@ def test_install_confirm_and_uninstall_in_place(mounted: Host) -> None:
     assert mounted.tree() == before and mounted.finds("www.example") == WWW_ADDRESS
     assert not mounted.is_active("panteras-dns.service") and not mounted.is_active("panteras-dns.socket")
     assert mounted.panteras("uninstall", "--yes") == (0, "not installed\n")
+
+
+def test_the_words_of_the_manual(mounted: Host) -> None:
+    _, _, dry_run, install, confirm, status = commands("docs/install.md", "Install")
+    dry_run_back, uninstall = commands("docs/install.md", "Take it back")
+    before = mounted.tree()
+
+    def typed(line: str) -> str:
+        """As a person at a terminal, who says yes when asked."""
+        line = line.removeprefix("sudo ")
+        return mounted.run("sh", "-c", f"echo y | script --quiet --return --command '{line}' /dev/null")
+
+    assert "+nameserver 127.0.0.1" in typed(dry_run) and mounted.tree() == before
+    assert "Make these changes? [y/N]" in typed(install)
+    assert "confirmed" in typed(confirm) and "confirmed" in typed(status)
+    assert consul_of(mounted) == "127.0.0.1"
+    assert "-nameserver 127.0.0.1" in typed(dry_run_back) and consul_of(mounted) == "127.0.0.1"
+    assert "Put all of this back? [y/N]" in typed(uninstall)
+    assert mounted.tree() == before
 
 
 def test_a_plain_file_comes_back_with_all_that_it_had(plain: Host) -> None:

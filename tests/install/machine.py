@@ -65,8 +65,8 @@ class Machine(System):
 class Answers:
     """A trial that went well, or as *problem* says, at that place."""
 
-    def __init__(self, gateway="", host=""):
-        self.problems = {"gateway": gateway, "host": host}
+    def __init__(self, gateway="", host="", containers=""):
+        self.problems = {"gateway": gateway, "host": host, "containers": containers}
         self.tried = []
 
     def gateway(self):
@@ -74,6 +74,9 @@ class Answers:
 
     def host(self):
         self._try("host")
+
+    def containers(self):
+        self._try("containers")
 
     def _try(self, what):
         self.tried.append(what)

@@ -165,6 +165,17 @@ def test_a_trial_that_fails_takes_all_back_at_once(tmp_path, trial) -> None:
     assert tree(tmp_path) == before
 
 
+def test_containers_that_could_not_reach_it_take_all_back(tmp_path) -> None:
+    machine = a_plain(tmp_path)
+    object.__setattr__(machine, "docker", "172.17.0.1")
+    before = tree(tmp_path)
+
+    with pytest.raises(Trouble, match="the container app; taken back, as it was before"):
+        apply(machine, journal_of(machine, docker=True), Answers(containers="the container app"), SAID.append)
+    assert tree(tmp_path) == before
+    apply(machine, journal_of(machine), Answers(containers="nobody asks"), SAID.append)
+
+
 def test_this_host_asks_nobody_new_before_the_gateway_was_tried(tmp_path) -> None:
     machine, asked = a_plain(tmp_path), []
 

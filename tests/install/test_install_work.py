@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from machine import Answers, Machine, options, tree
 
 from panteras_dns.cli import main
-from panteras_dns.install import work
+from panteras_dns.install import units, work
 from panteras_dns.install.apply import apply
 from panteras_dns.install.configuration import FILE
 from panteras_dns.install.journal import Journal, load, missing
@@ -61,6 +61,12 @@ def test_a_second_time_changes_nothing(applied, capsys) -> None:
     assert "nothing to change" in capsys.readouterr().out and tree(applied.root) == before
     with pytest.raises(Trouble, match="with other options: panteras uninstall"):
         work.install(applied, options(docker=True), (), YES)
+
+
+def test_units_of_another_release_are_named(applied, monkeypatch) -> None:
+    monkeypatch.setattr(units, "_SOCKET", units.socket().replace("512", "1024"))
+    with pytest.raises(Trouble, match=r"panteras-dns\.socket: this release has another: panteras uninstall"):
+        work.install(applied, options(), (), YES)
 
 
 def test_what_somebody_changed_is_told(applied, capsys) -> None:

@@ -1,4 +1,4 @@
-"""A machine with a real systemd: the only one of a container that has the host's network."""
+"""A machine with a real systemd: the only one of a container, on the host's network or with one of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +8,23 @@ from lab.patience import eventually
 
 # What systemd itself needs to mount, and to start units with less; not --privileged, which has rights that a CI machine may lack.
 RIGHTS = ("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
+# What an engine inside of it needs as well: a network of its own, a /proc/sys that is not read-only, control groups by their
+# real names; and root as it is on any host, who sees who listens and raises limits.
+ENGINE = (
+    *("--cgroupns", "host", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE", "--cap-add", "SYS_RESOURCE"),
+    *("--security-opt", "systempaths=unconfined", "--volume", "/var/lib/docker"),
+)
 IMAGE = """\
 FROM panteras-box
 RUN apt-get update \\
  && apt-get install -y --no-install-recommends systemd {packages} \\
  && rm -rf /var/lib/apt/lists/*
+"""
+# systemd-resolved, which its package can't put in force where resolv.conf is mounted: the test does.
+RESOLVED = """\
+RUN cd /tmp && apt-get update && apt-get download systemd-resolved && rm -rf /var/lib/apt/lists/* \\
+ && dpkg --fsys-tarfile systemd-resolved_*.deb | tar --extract --directory / --keep-directory-symlink \\
+ && rm systemd-resolved_*.deb && useradd --system --no-create-home systemd-resolve
 """
 LAST = """\
 ENTRYPOINT ["/lib/systemd/systemd"]
@@ -28,14 +40,16 @@ def build(docker: Docker, name: str, context: Path, packages: Sequence[str], lin
 
 
 class Machine:
-    """Constructed, it has started all it starts."""
+    """Constructed, it has started all it starts. *engine*: it has a network and a Docker engine of its own, instead of
+    the host's."""
 
-    def __init__(self, docker: Docker, image: str, *options: str) -> None:
+    def __init__(self, docker: Docker, image: str, *options: str, engine: bool = False) -> None:
         self._docker = docker
         socket = docker.place.removeprefix("unix://")
-        mounts = ("--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--volume", f"{socket}:/run/docker.sock")
-        words = ("--detach", "--name", "machine", "--network", "host", "--cgroupns", "private", *RIGHTS)
-        docker.run("run", *words, "--tmpfs", "/run", "--tmpfs", "/tmp", *mounts, *options, image)
+        on_host = ("--cgroupns", "private", "--network", "host", "--volume", f"{socket}:/run/docker.sock")
+        words = ("--detach", "--name", "machine", *RIGHTS, *(ENGINE if engine else on_host))
+        mounts = ("--tmpfs", "/run", "--tmpfs", "/tmp", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup")
+        docker.run("run", *words, *mounts, *options, image)
         self.started()
 
     def started(self) -> None:
