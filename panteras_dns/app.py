@@ -6,7 +6,6 @@ The only module that knows all the others; nothing imports it but the life of `p
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -31,14 +30,13 @@ from panteras_dns.cookies import Cookies
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.background import Background
 from panteras_dns.forwarder import Forwarder
-from panteras_dns.host import resolv
-from panteras_dns.host.interfaces import addresses, networks
-from panteras_dns.host.sockets import Pair, expand
+from panteras_dns.host.interfaces import networks
+from panteras_dns.host.sockets import Pair
 from panteras_dns.loops import Loops
 from panteras_dns.metrics import counters, samples
 from panteras_dns.names import text_name, wire_name
-from panteras_dns.options import RESOLV_CONF, ConfigError
-from panteras_dns.plan import Tables
+from panteras_dns.options import ConfigError
+from panteras_dns.planner import Tables
 from panteras_dns.policy import Policy
 from panteras_dns.querylog.tap import Tap
 from panteras_dns.reasons import Reasons
@@ -52,6 +50,7 @@ from panteras_dns.transport.server import Settings
 from panteras_dns.transport.turns import Turns
 from panteras_dns.transport.watcher import Watcher
 from panteras_dns.upstream import Group, Lanes
+from panteras_dns.world import World, look
 
 log = Logger()
 
@@ -72,15 +71,6 @@ class Options:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # of our cookies; the workers share it
 
 
-@dataclass
-class _World:
-    """What depends on files and addresses that change under us."""
-
-    own: list[str] = field(default_factory=list)
-    upstreams: list[str] = field(default_factory=list)
-    stamps: tuple[Any, ...] = ()
-
-
 class Service:
     """A running server: `start`, `reload`, `stop`."""
 
@@ -98,7 +88,7 @@ class Service:
         self._reasons = Reasons()
         self._reasons.found = self.forwarder.failures.explain
         self._background: Background | None = None
-        self._world = _World()
+        self._world = World()
         self._watcher = Watcher(reactor, self._look_around)
         self._duties = [(self._sweep, SWEEP), (self._look_around, WATCH)]
         if not options.demo:  # nobody is asked there
@@ -225,21 +215,10 @@ class Service:
         self.doors.follow(self.config.dns.listen)  # also what could not be bound the last time
 
     def _look(self) -> bool:
-        """Note what is there now; whether anything is different."""
-        config, old, own = self.config, self._world, addresses()
-        stamps = tuple(_stamp(path) for path in (*resolv.FILES, *map(Path, config.dns.hosts)))
-        if (old.own, old.stamps) == (own, stamps):
-            return False
-        listening = (*expand(config.dns.listen), *self._options.kept)
-        ours = {endpoint.host for endpoint in listening if endpoint.port == 53}
-        found = resolv.upstreams(ours)
-        needed = any(RESOLV_CONF in route.servers for route in config.route)
-        if needed and not found:
-            log.warn("no upstream in resolv.conf beside ourselves; the last ones stay")
-        elif needed and found != old.upstreams:
-            log.info("upstreams from resolv.conf: {found}", found=", ".join(found))
-        self._world = _World(own, found or old.upstreams, stamps)
-        return True
+        """Whether anything is different from what was found the last time."""
+        found = look(self.config, self._options.kept, self._world)
+        changed, self._world = found is not self._world, found
+        return changed
 
     def counters(self) -> Mapping[str, int]:
         """What has been counted so far."""
@@ -295,11 +274,3 @@ def _guarded(duty: Callable[[], None]) -> None:
         duty()
     except Exception:
         log.failure("a bug: a duty was not done")
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

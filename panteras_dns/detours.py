@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from panteras_dns.answer import ask
-from panteras_dns.plan import Plan, Planner
+from panteras_dns.plan import Plan
+from panteras_dns.planner import Planner
 from panteras_dns.wire import AAAA, AD, FORMERR, NOERROR, NOTIMP, NXDOMAIN, RCODE, A, Reply
 
 Detour = tuple[Plan, Reply | None]  # the plan that goes on, and the reply that waits for its answer

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from panteras_dns.plan import FENCED, UNROUTED, Plan
+from panteras_dns.plan import Plan
+from panteras_dns.planner import FENCED, UNROUTED
 from panteras_dns.wire import NXDOMAIN
 
 MOST = 2000

@@ -1,4 +1,4 @@
-"""What a client gets: (plan, reply of a server) -> bytes. The other half of plan.py, and as pure.
+"""What a client gets: (plan, reply of a server) -> bytes. The other half of planner.py, and as pure.
 
 Same plan, same reply, same result, so that the forwarder may remember it.
 """
@@ -8,7 +8,8 @@ from itertools import takewhile
 
 from panteras_dns.answer import capped, dress, error
 from panteras_dns.cache import Entry
-from panteras_dns.plan import TELL, Plan, Tables
+from panteras_dns.plan import TELL, Plan
+from panteras_dns.planner import Tables
 from panteras_dns.routes import Route, Routes
 from panteras_dns.wire import AAAA, EDE, NXDOMAIN, SERVFAIL, A, Malformed, Record, Reply, name_at, read_reply
 

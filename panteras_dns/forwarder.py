@@ -22,7 +22,8 @@ from panteras_dns.detours import detour, judged
 from panteras_dns.failures import STRANGER, Failures
 from panteras_dns.finish import finish, from_cache, own, reply_to, servfail, servfail_reason
 from panteras_dns.flights import Ask, Client, Flight, Send, Waiter, flight_of
-from panteras_dns.plan import Plan, Planner, Tables
+from panteras_dns.plan import Plan
+from panteras_dns.planner import PROHIBITED, Planner, Tables
 from panteras_dns.policy import ADMITTED, DROPPED, REFUSED, Policy
 from panteras_dns.rescue import Rescue
 from panteras_dns.upstream import SCALE, Carrier
@@ -34,7 +35,6 @@ RECENT = 1000  # queries that are remembered to be shown: of UDP one of each tur
 CLIENT_PATIENCE = 1.8  # seconds after which a stale answer beats none (RFC 8767 5)
 
 _MOST_WAITING = 200  # clients that may wait for one answer; the next is told SERVFAIL (CVE-2024-33655)
-_PROHIBITED = 18  # extended error (RFC 8914)
 
 
 class Forwarder:
@@ -118,7 +118,7 @@ class Forwarder:
             self.failures.answer(Plan("stranger", query), RCODE_REFUSED, client, STRANGER, now)
             if query.edns is not None:  # no cookie for strangers
                 query = replace(query, edns=replace(query.edns, options=()))
-            answer = error(query, RCODE_REFUSED, (_PROHIBITED, STRANGER))
+            answer = error(query, RCODE_REFUSED, (PROHIBITED, STRANGER))
         except Malformed:
             answer = bare_error(packet[2:], RCODE_REFUSED)
         reply((packet[:2] + answer, client))

@@ -7,7 +7,8 @@ from panteras_dns.cache import Cache, Entry
 from panteras_dns.finish import insured, stale
 from panteras_dns.flights import Flight, Waiter
 from panteras_dns.insurance import Insurance
-from panteras_dns.plan import Plan, Tables
+from panteras_dns.plan import Plan
+from panteras_dns.planner import Tables
 from panteras_dns.wire import NOERROR, Reply
 
 

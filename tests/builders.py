@@ -15,7 +15,7 @@ from panteras_dns.cache import Cache
 from panteras_dns.cookies import Cookies
 from panteras_dns.forwarder import Forwarder
 from panteras_dns.names import wire_name
-from panteras_dns.plan import Tables
+from panteras_dns.planner import Tables
 from panteras_dns.policy import Policy
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer, Repairs

@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 
 from panteras_dns.answer import dress, with_ttl
 from panteras_dns.names import suffixes, text_name, wire_name
-from panteras_dns.plan import Planner
+from panteras_dns.planner import Planner
 from panteras_dns.records import special_names
 from panteras_dns.transport.listeners import TcpListener
 from panteras_dns.transport.turns import Turns

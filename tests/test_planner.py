@@ -5,7 +5,7 @@ from dns import flags
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panteras_dns.plan import Planner
+from panteras_dns.planner import Planner
 from panteras_dns.records import compile_records, parse_record, special_names
 
 
