@@ -119,9 +119,6 @@ BROKEN = {
         "PAN102",
         inside=True,
     ),
-    "few files may be open": Broken(
-        ("prlimit --pid $(systemctl show --property MainPID --value panteras-dns) --nofile=1024:1024",), "PAN543", ""
-    ),
 }  # fmt: skip
 
 
@@ -215,7 +212,7 @@ def test_what_containers_could_not_reach_is_not_installed(machine: Host) -> None
     machine.sh("panteras install --yes --docker && panteras install confirm")
 
     assert f"the container app does not reach the gateway at {DOCKER0}" in told, told
-    assert told.endswith("taken back, as it was before\n= 1")
+    assert told.endswith("taken back, as it was before\n= 1\n")
     assert machine.is_well()
 
 

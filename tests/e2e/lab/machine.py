@@ -9,9 +9,9 @@ from lab.patience import eventually
 # What systemd itself needs to mount, and to start units with less; not --privileged, which has rights that a CI machine may lack.
 RIGHTS = ("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
 # What an engine inside of it needs as well: a network of its own, a /proc/sys that is not read-only, control groups by their
-# real names; and root as it is on any host, who sees who listens and raises limits.
+# real names; and as on any host, root sees who listens.
 ENGINE = (
-    *("--cgroupns", "host", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE", "--cap-add", "SYS_RESOURCE"),
+    *("--cgroupns", "host", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE"),
     *("--security-opt", "systempaths=unconfined", "--volume", "/var/lib/docker"),
 )
 IMAGE = """\
