@@ -168,7 +168,7 @@ class QueryLogConfig:
     only: str = options.key(options.one_of("all", "failures"), "Everything, or what was answered with an error", "all")
     truncate: bool = options.key(options.flag, "Of clients only the network, /24 or /48", False)
     docker: str = options.key(
-        options.text, "The engine that names the containers among clients: `unix:///run/docker.sock`; empty: none", ""
+        options.engine, "The engine that names the containers among clients: `unix:///run/docker.sock`; empty: none", ""
     )
 
 

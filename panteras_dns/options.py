@@ -46,6 +46,13 @@ def api(value: Any) -> str:
     return str(value)
 
 
+def engine(value: Any) -> str:
+    """`unix:///run/docker.sock`, `http://127.0.0.1:2375`; "" for none."""
+    if text(value):
+        http_api(value)
+    return str(value)
+
+
 def token(file: Path) -> str:
     """The one line of a file with an ACL token."""
     try:

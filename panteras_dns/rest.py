@@ -6,6 +6,7 @@ is `Unreachable`, and what was said instead of yes is in the `Answer`.
 
 import codecs
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -247,4 +248,6 @@ def _reason(problem: BaseException) -> str:
     """What a person can use: the innermost failure's own words."""
     for inner in getattr(problem, "reasons", ()):
         return _reason(inner.value)
+    if isinstance(problem, ConnectError) and problem.osError:
+        return os.strerror(problem.osError)
     return str(problem).strip().rstrip(".") or type(problem).__name__

@@ -100,6 +100,10 @@ def test_the_command_line_comes_before_the_file():
         ("[dns]\nworkers = true", "p.toml: dns.workers: expected a whole number from 1 to 256, found True"),
         ("[dns]\nfence = 1", "p.toml: dns.fence: expected true or false, found 1"),
         ("[dns]\nuser = 1", "p.toml: dns.user: expected a text in quotes, found 1"),
+        (
+            "[querylog]\ndocker = '/run/docker.sock'",
+            "p.toml: querylog.docker: '/run/docker.sock': expected http://HOST",
+        ),
         ("[cache]\nmax_ttl = 'long'", 'p.toml: cache.max_ttl: expected seconds from 1 to 604800, or a text like "10m"'),
         ("[[route]]\ndomains = ['a']", "p.toml: route[0].servers: missing"),
         ("[[route]]\ndomains = []\nservers = ['1.1.1.1']", "p.toml: route[0].domains: expected at least one"),

@@ -30,6 +30,7 @@ OTHERS = {
     "openvpn",
     "export",
     "getent",
+    "install",
     "mkdir",
     "rm",
     "ssh",
@@ -39,6 +40,7 @@ OTHERS = {
     "sshuttle",
     "systemctl",
     "tar",
+    "useradd",
 }
 
 

@@ -235,12 +235,12 @@ def tell(vault: Vault, to: Path, every: int | None) -> None:
     while True:
         identities = _identities(vault)
         found, silent = identities.sessions()
-        ending = report.ending(identities.all(), telling.WARN, identities.own(), telling.WARN)
-        telling.write(to, telling.picture(found, ending, report.now()))
+        ending = report.ending(identities.all(), _WARN, identities.own(), _WARN_OWN)
+        telling.write(to, telling.picture(found, silent, ending, report.now()))
         for sentence in silent:
             click.echo(f"panteras: {sentence}", err=True)
         if every is None:
-            click.echo(f"{to}: {len(found)} connected, {len(ending)} end within {telling.WARN} days")
+            click.echo(f"{to}: {len(found)} connected, {len(ending)} end{'s' if len(ending) == 1 else ''} soon")
             sys.exit(1 if silent else 0)
         time.sleep(every)
 

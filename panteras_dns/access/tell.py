@@ -12,11 +12,11 @@ from typing import Any
 from panteras_dns.access.trouble import Trouble
 from panteras_dns.access.vault import put
 
-WARN = 30  # days: ends are shown so long before
 
-
-def picture(sessions: Sequence[Mapping[str, Any]], ending: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any]:
-    """What is written, at *now*, seconds since the epoch."""
+def picture(
+    sessions: Sequence[Mapping[str, Any]], silent: Sequence[str], ending: Sequence[Mapping[str, Any]], now: float
+) -> dict[str, Any]:
+    """What is written, at *now*, seconds since the epoch. *silent*: a sentence for each door that does not tell."""
     return {
         "at": now,
         "sessions": [
@@ -27,6 +27,7 @@ def picture(sessions: Sequence[Mapping[str, Any]], ending: Sequence[Mapping[str,
             }
             for one in sessions
         ],
+        "silent": list(silent),
         "ending": [{"what": str(one["what"]), "not_after": _seconds(one["not_after"])} for one in ending],
     }
 

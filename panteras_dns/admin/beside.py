@@ -73,6 +73,7 @@ def people(path: str, now: float) -> tuple[Known, Known]:
             told = json.loads(file.read(_LARGEST))
         sessions = [{"id": str(one["id"]), "door": str(one["door"]), "since": one["since"]} for one in told["sessions"]]
         ending = [{"what": str(one["what"]), "not_after": float(one["not_after"])} for one in told["ending"]]
+        silent = "; ".join(map(str, told["silent"]))
         age = now - float(told["at"])
     except FileNotFoundError:
         problem = f"nobody tells: `panteras access tell` writes {path}"
@@ -80,6 +81,6 @@ def people(path: str, now: float) -> tuple[Known, Known]:
         problem = f"{path}: {getattr(error, 'strerror', None) or 'not what `panteras access tell` writes'}"
     else:
         if age <= STALE:
-            return Known(sessions, ""), Known(ending, "")
+            return Known(sessions, silent), Known(ending, "")
         problem = f"{path} was last written {age:.0f} s ago"
     return Known(None, problem), Known(None, problem)

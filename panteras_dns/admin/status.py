@@ -175,7 +175,7 @@ def _is_down(service: Mapping[str, Any]) -> bool:
 
 
 def _told(known: Known) -> dict[str, Any]:
-    return {"problem": known.problem if known.value is None else "", "list": (known.value or [])[:_MOST_SERVICES]}
+    return {"problem": known.problem, "list": (known.value or [])[:_MOST_SERVICES]}
 
 
 def _verdict(

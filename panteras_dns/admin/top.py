@@ -77,9 +77,9 @@ def _services(services: Mapping[str, Any]) -> Iterator[Line]:
 
 def _people(people: Mapping[str, Any], ending: Mapping[str, Any]) -> Iterator[Line]:
     if people["problem"]:
-        yield "soft", f"PEOPLE   -: {people['problem']}"
-        return
-    yield "", f"PEOPLE   {len(people['list'])} connected"
+        yield "soft", f"PEOPLE   {len(people['list']) or '-'}: {people['problem']}"
+    else:
+        yield "", f"PEOPLE   {len(people['list'])} connected"
     for one in people["list"][:5]:
         yield "soft", f"  {one['id']:<24} {one['door']}"
     for one in ending["list"][:5]:

@@ -43,10 +43,10 @@ def sees(user: pwd.struct_passwd | None, path: Path) -> bool:
 
 
 def drop(user: pwd.struct_passwd | None) -> None:
-    """Become *user* for good; of all privileges only the binding of low ports is kept."""
+    """Become *user* with its groups, for good; of all privileges only the binding of low ports is kept."""
     if user is not None:
         _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
-        os.setgroups([])
+        os.initgroups(user.pw_name, user.pw_gid)
         os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
         os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
         _keep_only(1 << _CAP_NET_BIND_SERVICE)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -17,24 +16,24 @@ from panteras_dns.host.channel import Ear
 from panteras_dns.host.workers import heed
 from panteras_dns.options import ConfigError
 from panteras_dns.querylog import dnstap, lines
+from panteras_dns.querylog.containers import AGAIN, Containers
 from panteras_dns.querylog.output import Output
 from panteras_dns.querylog.pairing import Exchange, Pairing
 from panteras_dns.querylog.tap import read
-from panteras_dns.rest import Api, Unreachable
 
 log = Logger()
 
-SWEEP, CONTAINERS = 1.0, 10.0  # seconds between looks at what was not answered, and at the names of containers
+SWEEP = 1.0  # seconds between looks at what was not answered
 _NICE = 10  # what answers goes before what writes about it
 
 
 class Scribe:
     """*config* can be replaced by another at any time."""
 
-    def __init__(self, config: QueryLogConfig) -> None:
-        self.who: dict[str, str] = {}  # address -> container
+    def __init__(self, config: QueryLogConfig, containers: Containers) -> None:
         self.output = _output(config)
         self._pairing = Pairing()
+        self._containers = containers
         self._config = config
 
     def take_config(self, config: QueryLogConfig) -> None:
@@ -66,7 +65,7 @@ class Scribe:
                 if config.format == "dnstap":
                     parts += map(dnstap.frame, dnstap.messages(one, client))
                 else:
-                    parts.append(lines.line(one, client, self.who))
+                    parts.append(lines.line(one, client, self._containers.who))
         if parts:
             self.output.write(b"".join(parts), len(parts))
 
@@ -83,63 +82,23 @@ def _output(config: QueryLogConfig) -> Output:
     return Output(config.to, config.format == "dnstap", lambda text: log.warn("{text}", text=text))
 
 
-async def containers(api: Api) -> dict[str, str]:
-    """Address -> name, of those that run."""
-    answer = await api.ask("GET", "/containers/json")
-    found: dict[str, str] = {}
-    for one in answer.value if answer.good and isinstance(answer.value, list) else ():
-        name = str((one.get("Names") or [""])[0]).lstrip("/")
-        networks = (one.get("NetworkSettings") or {}).get("Networks") or {}
-        for network in networks.values():
-            for key in ("IPAddress", "GlobalIPv6Address"):
-                if network.get(key):
-                    found[network[key]] = name
-    return found
-
-
-class _Names:
-    """Looks at Docker for the names of clients."""
-
-    def __init__(self, reactor: Any, scribe: Scribe) -> None:
-        self._reactor, self._scribe = reactor, scribe
-        self._api: Api | None = None
-        self._troubled = False
-
-    def ask(self, place: str) -> None:
-        """Where the engine is; "" for nowhere."""
-        self._api = Api(self._reactor, place) if place else None
-        self._scribe.who = {}
-
-    def look(self) -> Any:
-        return ensureDeferred(self._look()) if self._api is not None else None
-
-    async def _look(self) -> None:
-        try:
-            if self._api is not None:
-                self._scribe.who = await containers(self._api)
-            self._troubled = False
-        except Unreachable as problem:
-            if not self._troubled:
-                log.warn("query log: no names of containers: {problem}", problem=problem)
-            self._troubled = True
-
-
 def run(reactor: Any, config: Config, load: Callable[[], Config], socks: Sequence[socket.socket]) -> None:
     """Until told to stop. SIGHUP opens the file anew, as after logrotate; *load* is for that alone."""
     os.nice(_NICE)
-    scribe = Scribe(config.querylog)
-    names = _Names(reactor, scribe)
-    names.ask(config.querylog.docker)
+    containers = Containers(reactor)
+    containers.ask(config.querylog.docker)
+    scribe = Scribe(config.querylog, containers)
 
     def reload() -> None:
         with contextlib.suppress(ConfigError):  # the workers complain
             again = load().querylog
             scribe.take_config(again)
-            names.ask(again.docker)
+            containers.ask(again.docker)
+            containers.look()
 
     for sock in socks:
         Ear(reactor, sock, scribe.take)
-    for duty, pause in ((scribe.sweep, SWEEP), (names.look, CONTAINERS)):
+    for duty, pause in ((scribe.sweep, SWEEP), (containers.look, AGAIN)):
         loop = LoopingCall(_guarded, duty)
         loop.clock = reactor
         reactor.callWhenRunning(loop.start, pause)

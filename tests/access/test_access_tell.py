@@ -25,29 +25,31 @@ ENDING = {
 
 
 def test_names_and_times_are_told_and_addresses_and_serials_are_not():
-    told = tell.picture([SESSION], [ENDING], 100.0)
+    told = tell.picture([SESSION], ["the VPN door is busy"], [ENDING], 100.0)
 
     assert told == {
         "at": 100.0,
         "sessions": [{"id": "alice/laptop", "door": "ssh", "since": 1795636800.0}],
+        "silent": ["the VPN door is busy"],
         "ending": [{"what": "bob/phone (vpn)", "not_after": 1796083200.0}],
     }
 
 
 def test_the_dashboard_reads_what_was_written(tmp_path):
     file = tmp_path / "run" / "people.json"
-    tell.write(file, tell.picture([SESSION], [ENDING], 100.0))
+    tell.write(file, tell.picture([SESSION], ["the VPN door is busy"], [ENDING], 100.0))
 
     sessions, ending = people(str(file), 101.0)
 
     assert file.stat().st_mode & 0o777 == 0o644
     assert [path.name for path in file.parent.iterdir()] == ["people.json"]
     assert [one["id"] for one in sessions.value or ()] == ["alice/laptop"]
+    assert sessions.problem == "the VPN door is busy"
     assert [one["what"] for one in ending.value or ()] == ["bob/phone (vpn)"]
 
 
 def test_a_session_that_does_not_say_since_when_is_told_without_it():
-    assert tell.picture([{"door": "vpn", "identity": "a", "device": ""}], [], 1.0)["sessions"] == [
+    assert tell.picture([{"door": "vpn", "identity": "a", "device": ""}], [], [], 1.0)["sessions"] == [
         {"id": "a", "door": "vpn", "since": None}
     ]
 
@@ -67,7 +69,7 @@ def test_a_place_that_can_not_be_written_is_one_line(tmp_path):
         ("[]", "not what `panteras access tell` writes"),
         ('{"sessions": [{"id": 1}], "ending": [], "at": 1}', "not what `panteras access tell` writes"),
         ('{"sessions": 5, "ending": [], "at": 1}', "not what `panteras access tell` writes"),
-        (json.dumps(tell.picture([], [], 100.0 - STALE - 1)), "was last written 121 s ago"),
+        (json.dumps(tell.picture([], [], [], 100.0 - STALE - 1)), "was last written 121 s ago"),
     ],
 )
 def test_without_a_file_that_can_be_believed_nobody_is_shown_and_it_is_said_why(tmp_path, text, problem):

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from lab import addresses
-from lab.browser import Hands
+from lab.browser import Hands, shows, text
 from lab.consul import Consul
 from lab.dig import ask
 from lab.gateway import Gateway
@@ -53,14 +53,6 @@ def browser(host: Namespace, load: None) -> Iterator[Hands]:
     made.do(lambda driver: driver.get(PAGE))
     yield made
     made.close()
-
-
-def text(browser: Hands, where: str) -> str:
-    return str(browser.do(lambda driver: driver.find_element(By.CSS_SELECTOR, where).text))
-
-
-def shows(browser: Hands, where: str, what: str) -> None:
-    eventually(lambda: what in text(browser, where), f"{what} in {where}", within=30)
 
 
 def click(browser: Hands, where: str, what: str) -> None:

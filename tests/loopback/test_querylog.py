@@ -1,5 +1,8 @@
 """The query log of a running server: what stands in it."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import psutil
 from fixtures import QUERYLOG
 from logs import entries
@@ -61,3 +64,24 @@ def test_a_path_that_is_none_is_refused(gateway, tmp_path):
 
     eventually(lambda: running.process.poll() == 2)
     eventually(lambda: running.said("querylog.to: expected /PATH or unix:///PATH, found 'queries.log'"))
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(403, "not for you")
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+def test_an_engine_that_refuses_is_told_and_lines_go_on(logged, tmp_path):
+    log = tmp_path / "queries.log"
+    with HTTPServer(("127.0.0.1", 0), _Refusing) as engine:
+        threading.Thread(target=engine.serve_forever, daemon=True).start()
+        running = logged(str(log), f'docker = "http://127.0.0.1:{engine.server_port}"')
+        eventually(lambda: running.said("the engine answered 403"))
+        ask(running.port, "web.service.consul")
+        eventually(lambda: entries(log))
+        engine.shutdown()
+
+    assert [one.get("container") for one in entries(log)] == [None]

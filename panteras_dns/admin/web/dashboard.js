@@ -131,13 +131,14 @@ function showServices(told) {
 }
 
 function showPeople(told) {
-  at("people-count").textContent = told.people.problem ? "-" : number(told.people.list.length);
-  const lines = told.people.list.map((one) => {
+  const people = told.people;
+  at("people-count").textContent = people.problem && !people.list.length ? "-" : number(people.list.length);
+  const lines = people.list.map((one) => {
     const line = make("li");
     line.append(make("span", one.id, "name"), make("span", ` ${one.door}${one.since ? ` ${ago(one.since)}` : ""}`));
     return line;
   });
-  if (!lines.length) lines.push(make("li", told.people.problem || "Nobody is connected through a door.", "soft"));
+  if (people.problem || !lines.length) lines.push(make("li", people.problem || "Nobody is connected through a door.", "soft"));
   fill(document.querySelector("#people .list"), lines);
   const ends = told.ending.list.map((one) => {
     const left = Math.floor((one.not_after - Date.now() / 1000) / 86400);
@@ -145,7 +146,7 @@ function showPeople(told) {
     line.append(make("span", one.what, "name"), make("span", ` ${day(one.not_after)}, ${left < 0 ? "ended" : `${left} d`}`));
     return line;
   });
-  if (!ends.length) ends.push(make("li", told.ending.problem ? "-" : "No certificate ends within 30 days.", "soft"));
+  if (!ends.length) ends.push(make("li", told.ending.problem ? "-" : "No certificate ends soon.", "soft"));
   fill(at("ending"), ends);
 }
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
 
 from lab.namespace import Namespace
+from lab.patience import eventually
 
 _NETWORK = 0x40000000  # CLONE_NEWNET
 
@@ -59,6 +61,14 @@ class Hands:
     def complaints(self) -> list[str]:
         """What the browser's console has had to say: errors, and what the page's policy forbade."""
         return [str(one["message"]) for one in self.do(lambda driver: driver.get_log("browser"))]
+
+
+def text(browser: Hands, where: str) -> str:
+    return str(browser.do(lambda driver: driver.find_element(By.CSS_SELECTOR, where).text))
+
+
+def shows(browser: Hands, where: str, what: str) -> None:
+    eventually(lambda: what in text(browser, where), f"{what} in {where}", within=30)
 
 
 def _enter(namespace: Path) -> None:

@@ -15,7 +15,7 @@ from lab.namespace import Namespace
 from lab.process import Process
 
 LONGEST_LINE = 120.0
-_EMPTY = ("opt", "root", "run", "srv", "var/lib")
+_EMPTY = ("opt", "root", "run", "srv", "var/lib", "var/log")
 _PATH = "/opt/panteras/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NOT_CLONED = shutil.ignore_patterns(
     ".venv", "build", ".git", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "*.so"

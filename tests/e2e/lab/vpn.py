@@ -10,6 +10,7 @@ from typing import Any
 
 from lab import addresses
 from lab.docker import Docker
+from lab.door import Door
 from lab.gateway import command as panteras
 from lab.namespace import Namespace, command
 from lab.patience import eventually
@@ -61,7 +62,7 @@ class Identities:
 class Container:
     """The door in its container."""
 
-    def __init__(self, identities: Identities, docker: Docker, image: str) -> None:
+    def __init__(self, identities: "Identities | Door", docker: Docker, image: str) -> None:
         self.identities, self._docker, self._image = identities, docker, image
         self.id = ""
 
