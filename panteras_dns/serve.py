@@ -64,6 +64,7 @@ def run(load: Callable[[], Config], options: dict[str, Any], reactor: Callable[[
         if index >= count:
             company.sides[index - count](reactor, effective)
             return
+        process.settle()
         worker = Worker(reactor(), config, settings, sockets, index)
         company.join(worker, index)
         worker.run(begun, offered)
@@ -106,10 +107,12 @@ class Company:
         worker.alone = self.alone
 
     def _show(self, reactor: Callable[[], Any], load: Callable[[], Config]) -> None:
+        process.settle()
         ours = [end for end, _ in self._shown]
         _aside(lambda: import_module(_ADMIN).run(reactor(), self._config, load, ours, self._own))
 
     def _log(self, reactor: Callable[[], Any], load: Callable[[], Config]) -> None:
+        process.settle(groups=bool(self._config.querylog.docker))
         ours = [end for end, _ in self._logged]
         _aside(lambda: import_module(_QUERY_LOG).run(reactor(), self._config, load, ours))
 

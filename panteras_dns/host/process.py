@@ -15,7 +15,7 @@ from pathlib import Path
 from panteras_dns.options import ConfigError
 
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS = 1, 8, 38
-_CAP_NET_BIND_SERVICE = 10
+_CAP_SETGID, _CAP_NET_BIND_SERVICE = 6, 10
 _CAPABILITY_VERSION_3 = 0x20080522
 _UNPRIVILEGED = ("panteras", "nobody")
 _BESIDE = "beside"
@@ -43,14 +43,26 @@ def sees(user: pwd.struct_passwd | None, path: Path) -> bool:
 
 
 def drop(user: pwd.struct_passwd | None) -> None:
-    """Become *user* with its groups, for good; of all privileges only the binding of low ports is kept."""
+    """Become *user* with its groups, for good; of all privileges only the binding of low ports is kept, and until
+    `settle` the right to leave the groups."""
     if user is not None:
         _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
         os.initgroups(user.pw_name, user.pw_gid)
         os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
         os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-        _keep_only(1 << _CAP_NET_BIND_SERVICE)
+        _keep_only(1 << _CAP_NET_BIND_SERVICE | 1 << _CAP_SETGID)
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def settle(groups: bool = False) -> None:
+    """What each process does first, after `drop`. *groups*: only who has a use for those of the account keeps them;
+    Docker's is root in all but name, and nothing for who reads what strangers send."""
+    if os.geteuid() == 0:  # as it was told to be
+        return
+    if not groups:
+        with contextlib.suppress(PermissionError):  # whoever started us gave them
+            os.setgroups([])
+    _keep_only(1 << _CAP_NET_BIND_SERVICE)
 
 
 def _keep_only(capabilities: int) -> None:

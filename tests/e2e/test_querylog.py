@@ -141,10 +141,21 @@ def test_lines_name_the_container_that_asked_and_nobody_else(
     named(logged, docker, "web-3", composed)
 
 
+def _rights(pid: int) -> tuple[tuple[int, ...], int]:
+    """The groups of a process beside its own, and its capabilities."""
+    told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    own = int(told["Gid"].split()[0])
+    return tuple(one for one in map(int, told["Groups"].split()) if one != own), int(told["CapPrm"], 16)
+
+
 def test_as_in_the_manual_addresses_are_hidden_and_a_reload_loses_no_name(
     logged: Host, docker: Docker, laptop: Namespace
 ) -> None:
     gateway = logged.serve()
+    rights = [_rights(pid) for pid in gateway.children()]
+    assert sorted(groups for groups, _ in rights)[:-1] == [()] * (len(rights) - 1), "only the log may ask the engine"
+    assert sorted(rights)[-1][0], "which it can"
+    assert {capabilities for _, capabilities in rights} == {1 << 10}, "and all may bind port 53, no more"
     client = start(docker, "web-1")
     named(logged, docker, "web-1", "172.17.0.0")
     ask(laptop, addresses.HOST, NAME)
