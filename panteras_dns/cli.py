@@ -25,6 +25,7 @@ _ELSEWHERE = {  # the doors hold secrets, the box Docker's socket, explain asks 
     "explain": "panteras_dns.explain.commands",
     "install": "panteras_dns.install.commands",
     "registrator": "panteras_dns.box.commands",
+    "rehearse": "panteras_dns.rehearse.commands",
     "top": "panteras_dns.admin.commands",
     "uninstall": "panteras_dns.install.commands",
 }
@@ -65,6 +66,7 @@ def main(context: click.Context) -> None:
     panteras query python1.service.consul    ask it, and see who answered
     panteras explain python1.service.consul  why a name does not work, and what helps
     panteras top                             what goes on, live, in this terminal
+    panteras rehearse                        what a changed configuration would answer otherwise
     sudo panteras doctor                     what is wrong with this host, and the commands that mend it
     sudo panteras access grant alice         let a person in from outside, through the SSH door
     sudo panteras registrator                containers of this host appear in Consul, and go with their end

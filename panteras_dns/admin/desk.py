@@ -15,6 +15,7 @@ from panteras_dns.names import wire_name
 
 LOOKED = 15.0  # seconds for which somebody who asked for the status is taken to go on looking
 _ROWS = 50  # in one frame
+_ASKED = 1000  # names that are told of those asked lately
 _EXPLAINING = 4  # names at once: each takes a thread and asks Consul
 _STALLED = 30  # frames, one a second, that a browser did not take
 _READY = 20.0  # seconds without a word of a worker until we are not ready
@@ -58,6 +59,7 @@ class Desk:
             "/readyz": self._readyz,
             "/status": self._status,
             "/failures": self._failures,
+            "/queries": self._queries,
             "/query": self._query,
             "/events": self._events,
         }
@@ -121,6 +123,14 @@ class Desk:
             if row["at"] <= before and (not name or row["name"].rstrip(".").lower() == name)
         ]
         return as_json({"version": 1, "kept": len(self._sums.failures), "failures": rows[:500]})
+
+    async def _queries(self, _: Any) -> Answer:
+        """What was asked lately, each name and type once, the last first."""
+        await self._view.fresh()
+        rows = sorted(self._rows(), key=lambda row: -row["at"])
+        asked = dict.fromkeys((row["name"], row["type"]) for row in rows if not row["name"].endswith("…"))
+        found = [{"name": name, "type": kind} for name, kind in list(asked)[:_ASKED]]
+        return as_json({"version": 1, "queries": found})
 
     async def _query(self, request: Any) -> Answer:
         """As `panteras explain --json`."""

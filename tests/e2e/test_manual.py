@@ -167,14 +167,17 @@ def _locally(machine: Namespace, line: str, status: int = 0) -> str:
 
 def test_a_docker_host(asks_gateway: Shell, host: Namespace) -> None:
     page = "docs/docker-host.md"
-    (check,) = commands(page, "Write down what it should do")
+    check, rehearse = commands(page, "Write down what it should do")
     query, getent, doctor = commands(page, "See that all is well")
     (toml,) = re.findall(r"^```toml\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
     asks_gateway.put("/etc/panteras/panteras.toml", toml)
     routes = asks_gateway.run(check, host)
+    assert answers(host)
+    rehearsed = asks_gateway.run(rehearse, host)
     asks_gateway.run("rm /etc/panteras/panteras.toml")
 
     assert "10.0.0.53" in routes and routes.endswith("ok\n")
+    assert rehearsed == "1 question, 0 answered otherwise\n"
     assert "answered by 127.0.0.1:8600" in asks_gateway.run(query, host)
     assert asks_gateway.run(getent, host).split()[0] in addresses.PYTHON1
     assert "ok   port 53" in asks_gateway.run(doctor, host)
