@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -766,3 +767,9 @@ def test_a_module_says_what_it_is_and_stays_small(name):
         if isinstance(node, ast.FunctionDef) and node.end_lineno
     ]
     assert max(longest, default=0) <= 45
+
+
+def test_every_package_is_installed() -> None:
+    named = set(tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+
+    assert named == {".".join(one.parent.relative_to(PACKAGE.parent).parts) for one in PACKAGE.rglob("__init__.py")}
