@@ -18,26 +18,30 @@ from panteras_dns.options import listen_or_off, server, token
 
 FILE = click.Path(path_type=Path, dir_okay=False)  # what can't be read is told in our own words
 _SHELL_PATIENCE = 0.5  # seconds
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # of a name that a shell takes for nothing else: anybody may register one
 _Command = Callable[..., Any]
 _Parameter = click.Parameter | None
 _Context = click.Context | None
 
 
 class EndpointType(click.ParamType[Endpoint]):
-    """Where somebody listens; *port* where none is said."""
+    """Where somebody listens; *port* where none is said. *one*: somebody who can be asked, not `*` or `private`."""
 
     name = "ADDR[:PORT]"
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, one: bool = True) -> None:
+        self._port, self._one = port, one
 
     def convert(self, value: Any, param: _Parameter, ctx: _Context) -> Endpoint:
         if isinstance(value, Endpoint):
             return value
         try:
-            return endpoint(value, self._port)
+            found = endpoint(value, self._port)
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
+        if self._one and found.several:
+            self.fail(f"{value} stands for several addresses, expected one like 10.0.0.1:53", param, ctx)
+        return found
 
 
 class AdminType(click.ParamType[Any]):
@@ -92,6 +96,11 @@ class NameType(click.ParamType[str]):
 
     name = "NAME"
 
+    def convert(self, value: Any, param: _Parameter, ctx: _Context) -> str:
+        if not str(value).strip():
+            self.fail("expected a domain name, as in web.service.consul; the root is a dot", param, ctx)
+        return str(value)
+
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         known = _services(str(ctx.params.get("consul") or CONSUL_API))
         return [CompletionItem(one) for one in known if one.startswith(incomplete.lower())]
@@ -109,11 +118,12 @@ def _services(place: str) -> list[str]:
     try:
         connection.request("GET", "/v1/catalog/services")
         found = json.loads(connection.getresponse().read())
-    except (OSError, ValueError, http.client.HTTPException):
+    except (OSError, ValueError, RecursionError, http.client.HTTPException):
         return []
     finally:
         connection.close()
-    return [f"{name.lower()}.service.consul" for name in sorted(found)] if isinstance(found, dict) else []
+    known = sorted(filter(_PLAIN.fullmatch, found)) if isinstance(found, dict) else []
+    return [f"{name.lower()}.service.consul" for name in known]
 
 
 class ApiType(click.ParamType[str]):

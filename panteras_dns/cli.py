@@ -97,7 +97,7 @@ def _reactor() -> Callable[[], Any]:
 
 @main.command()
 @click.option("--config", "file", type=FILE, help=f"TOML file  [default: {DEFAULT_FILE}, if it is there]")
-@click.option("--listen", type=EndpointType(53), multiple=True, help="where clients knock  [default: *:53]")
+@click.option("--listen", type=EndpointType(53, one=False), multiple=True, help="where clients knock  [default: *:53]")
 @click.option("--consul", type=EndpointType(8600), multiple=True, help="Consul agents  [default: 127.0.0.1:8600]")
 @click.option("--upstream", type=ServerType(), multiple=True, help="for all other names  [default: resolv.conf]")
 @click.option("--workers", type=click.IntRange(1, 256), help="processes that share the port  [default: 1]")

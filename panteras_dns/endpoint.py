@@ -47,7 +47,8 @@ def endpoint(value: Any, port: int = 53) -> Endpoint:
         raise ValueError(f"not a port: {number!r}, expected 0 to 65535")
     if host not in ("*", PRIVATE):
         try:
-            ipaddress.ip_address(host)
+            mapped = getattr(ipaddress.ip_address(host), "ipv4_mapped", None)
+            host = str(mapped) if mapped else host
         except ValueError:
             raise ValueError(f"not an address: {host!r}, expected one like 10.0.0.1:53 or [::1]:53") from None
     return Endpoint(host, int(number))

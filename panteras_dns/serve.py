@@ -112,7 +112,7 @@ class Company:
         _aside(lambda: import_module(_ADMIN).run(reactor(), self._config, load, ours, self._own))
 
     def _log(self, reactor: Callable[[], Any], load: Callable[[], Config]) -> None:
-        process.settle(groups=bool(self._config.querylog.docker))
+        process.settle(groups=True)  # one may be Docker's; a reload may want names of containers
         ours = [end for end, _ in self._logged]
         _aside(lambda: import_module(_QUERY_LOG).run(reactor(), self._config, load, ours))
 

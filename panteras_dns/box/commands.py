@@ -65,10 +65,16 @@ def registrator(reactor: Any, /, **options: Any) -> None:
 @shared.host
 @click.option("--ip", type=AddressType(), help="address of the front page in Consul  [default: that of the agent]")
 @click.option(
-    "--listen", type=EndpointType(80), multiple=True, help="where browsers knock  [default: private addresses, port 80]"
+    "--listen",
+    type=EndpointType(80, one=False),
+    multiple=True,
+    help="where browsers knock  [default: private addresses, port 80]",
 )
 @click.option(
-    "--statistics", type=EndpointType(81), multiple=True, help="HAProxy's page  [default: private addresses, port 81]"
+    "--statistics",
+    type=EndpointType(81, one=False),
+    multiple=True,
+    help="HAProxy's page  [default: private addresses, port 81]",
 )
 @click.option("--name", "own_names", multiple=True, help="SERVICE.NAME opens, too  [default: this host's names]")
 @click.option("--domain", default="consul", show_default=True, help="Consul's domain")

@@ -72,6 +72,7 @@ async def _consul(host: Host, consul: Consul) -> Looked:
         if "leader" not in found:
             found["problem"] = str(problem)
     # Who is asked whether it is a gateway may take its time.
-    told, start = Agent(**found), await deferToThread(host.start, "consul", "consul")
+    told = Agent(**found)
+    start = await deferToThread(host.start_consul, told.problem)
     looked: Looked = await deferToThread(_look, "Consul", lambda host: agent(told, start, host.is_gateway), host)
     return looked

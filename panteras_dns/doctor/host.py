@@ -16,7 +16,7 @@ from panteras_dns.config import Config
 from panteras_dns.doctor.finding import Unseen
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.interfaces import addresses, holder, listener
-from panteras_dns.host.starting import output, to_start
+from panteras_dns.host.starting import output, to_start, to_start_consul
 from panteras_dns.options import RESOLV_CONF
 from panteras_dns.query import Found, Unanswered, is_gateway, look_up
 
@@ -126,6 +126,10 @@ class Host:
         except OSError:
             return False
 
-    def start(self, unit: str, container: str) -> tuple[str, ...]:
-        """The command that starts it here."""
-        return to_start(unit, container, self.root, self.command)
+    def start(self, unit: str) -> tuple[str, ...]:
+        """The command that starts it here: a unit of systemd, or a container."""
+        return to_start(unit, self.root, self.command)
+
+    def start_consul(self, problem: str) -> tuple[str, ...]:
+        """The same for the agent that could not be asked for *problem*."""
+        return to_start_consul(problem, self.root, self.command)

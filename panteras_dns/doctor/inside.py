@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from panteras_dns.doctor.containers import servers
 from panteras_dns.doctor.finding import WARNING, Finding
 from panteras_dns.doctor.host import Host
 from panteras_dns.doctor.resolver import need_gateway
@@ -13,7 +14,7 @@ MOST = 5  # containers that are looked at, each in another network
 _SHOWN = "{{.State.Pid}}\t{{.Name}}\t{{.HostConfig.NetworkMode}}\t{{.ResolvConfPath}}\t{{len .HostConfig.Dns}}"
 _ID = re.compile(r"[0-9a-f]{12,64}")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_OUTSIDE = ("host", "none")  # no network of its own, or none at all
+_OUTSIDE = ("host", "none")  # no network of its own, or none at all; and `container:…`, which has another's
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,16 @@ def running(host: Host) -> list[Container]:
     found: dict[str, Container] = {}
     for line in (told or "").splitlines():
         pid, name, network, path, own = (*line.split("\t"), "", "", "", "")[:5]
-        if pid.isdigit() and int(pid) and network not in _OUTSIDE:
+        if pid.isdigit() and int(pid) and network not in _OUTSIDE and ":" not in network:
             found.setdefault(network, Container(int(pid), name.lstrip("/"), network, path, own != "0"))
-    return list(found.values())[:MOST]
+    return [one for one in found.values() if _leads_out(host, one.network)][:MOST]
+
+
+def _leads_out(host: Host, network: str) -> bool:
+    """Whether who is in it can reach this host: not from one that was made `--internal`."""
+    name = "bridge" if network == "default" else network
+    told = host.command("docker", "network", "inspect", "--format", "{{.Internal}}", name)
+    return (told or "").strip() != "true"
 
 
 def lookup(host: Host) -> Iterator[Finding]:
@@ -54,12 +62,19 @@ def lookup(host: Host) -> Iterator[Finding]:
                 "nothing resolves in it, nor in others of that network",
             )
         elif not found:
-            yield Finding(
-                "PAN513",
-                f"the container {one.name} asks {server}, which does not lead to the gateway",
-                "it was started with servers of its own (--dns): make it anew without them"
-                if one.own
-                else "it was started before Docker was given the gateway's address",
-                () if one.own or not _PLAIN.fullmatch(one.name) else (f"docker restart {one.name}",),
-                WARNING,
-            )
+            need_gateway(host)
+            yield _elsewhere(host, one, server)
+
+
+def _elsewhere(host: Host, one: Container, server: str) -> Finding:
+    """It asks somebody else. To start it again helps only where it would be given the gateway now."""
+    fix: tuple[str, ...] = ()
+    if one.own:
+        why = "it was started with servers of its own (--dns): make it anew without them"
+    elif list(servers(host)):
+        why = "as all that Docker starts now"
+    else:
+        why = "it was started before Docker was given the gateway's address"
+        fix = (f"docker restart {one.name}",) if _PLAIN.fullmatch(one.name) else ()
+    what = f"the container {one.name} asks {server}, which does not lead to the gateway"
+    return Finding("PAN513", what, why, fix, WARNING)

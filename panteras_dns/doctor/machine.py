@@ -94,6 +94,6 @@ def doors(host: Host) -> Iterator[Finding]:
                 "PAN532",
                 f"{container} does not answer at port {port}",
                 f"{STATE}/{folder} is there, so people are let in by it",
-                host.start(container, container),
+                host.start(container),
                 WARNING,
             )

@@ -28,15 +28,17 @@ def port(host: Host) -> Iterator[Finding]:
     if host.is_gateway(HERE):
         return
     who = host.holder(HERE.host, HERE.port)
-    start = host.start("panteras-dns", "dns")
+    start = host.start("panteras-dns")
     if not who:
         yield Finding("PAN101", f"no gateway answers at {HERE}", "nobody listens there", start)
         return
     unit = _UNIT.search(who)
     stop = (f"systemctl disable --now {unit[1]}",) if unit and unit[1] in _SERVERS else ()
-    yield Finding(
-        "PAN501", f"port 53 is held by {who}", f"no gateway answers at {HERE}", (*stop, *start) if stop else ()
-    )
+    why = f"no gateway answers at {HERE}"
+    if unit and unit[1] == "dnsmasq.service":
+        why += "; look first whether it gives out addresses (DHCP), too"
+    # Not one without the other: a host has DNS after each of our commands.
+    yield Finding("PAN501", f"port 53 is held by {who}", why, (*stop, *start) if stop and start else ())
 
 
 def resolv_conf(host: Host) -> Iterator[Finding]:
@@ -91,8 +93,15 @@ def _without(text: str, servers: Collection[str]) -> str:
 
 
 def _behind_the_stub(host: Host, stub: str) -> Iterator[Finding]:
+    if host.ask(Endpoint(stub, 53), "localhost") is None:
+        why = f"{RESOLV_CONF} names it: no name resolves on this host"
+        fix = host.start("systemd-resolved")
+        yield Finding("PAN101", f"the stub of systemd-resolved, {stub}, does not answer", why, fix)
+        return
     behind = nameservers(host.read(_RESOLVED) or "")
-    if not behind or host.is_gateway(Endpoint(behind[0], 53)):
+    if not behind:
+        raise Unseen(f"{_RESOLVED} does not tell whom systemd-resolved asks")
+    if host.is_gateway(Endpoint(behind[0], 53)):
         return
     text = f"[Resolve]\nDNS={HERE.host}\nDomains=~.\n"
     fix = (
@@ -114,7 +123,7 @@ def names(host: Host) -> Iterator[Finding]:
     found = host.ask(HERE, "consul.service.consul")
     if found is None or found.rcode == "SERVFAIL":
         why = found.reason if found else "no answer"
-        yield Finding("PAN301", "the gateway gets no answer from Consul", why, host.start("consul", "consul"))
+        yield Finding("PAN301", "the gateway gets no answer from Consul", why, host.start_consul(why))
     other = host.ask(HERE, ".", "NS")
     if other is None or other.rcode == "SERVFAIL":
         why = other.reason if other else "no answer"

@@ -11,6 +11,7 @@ _MOST_SHOWN = 8
 def admission(client: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> Hop:
     """*networks*: those that may ask."""
     address = ipaddress.ip_address(client)
+    address = getattr(address, "ipv4_mapped", None) or address  # as the server sees who comes over an IPv4 socket
     found = next((network for network in networks if address in network), None)
     if found is not None:
         return Hop("client", f"{client} may ask: {found}")

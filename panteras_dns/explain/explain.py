@@ -14,7 +14,7 @@ from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.asked import Asked, asked, searched
 from panteras_dns.explain.catalogue import facts
 from panteras_dns.explain.explanation import FAIL, UNKNOWN, WARN, Explanation, Hop
-from panteras_dns.explain.hereabouts import no_consul, silent, stranger, strangers
+from panteras_dns.explain.hereabouts import answers, no_consul, silent, stranger, strangers
 from panteras_dns.explain.page import Page
 from panteras_dns.explain.verdict import Facts, Verdict, missing
 from panteras_dns.host.resolv import FILES, STUBS, nameservers
@@ -80,11 +80,13 @@ class Explainer:
     async def _own_server(self, told: Explanation) -> Endpoint | None:
         """Whom this machine asks: behind a stub of systemd-resolved, the first server that it asks in turn."""
         lists = [found for found in (nameservers(_read(file)) for file in self._files) if found]
-        first = lists[0] if lists else []
-        real = next((found for found in lists if found[0] not in STUBS), [])
-        if not real:
+        if not lists:
             told.hops.append(Hop("this host", "resolv.conf names no server", FAIL))
             return None
+        first = lists[0]
+        real = next((found for found in lists if found[0] not in STUBS), first)
+        if real is not first and not await deferToThread(answers, Endpoint(first[0], 53), _BESIDE):
+            real = first  # a stub that is dead: whom it would ask does not matter
         way = " -> ".join(dict.fromkeys(["resolv.conf", first[0], real[0]]))
         # systemd-resolved asks by domain, not one after the other: what stands beside there is for links of their own.
         others = await deferToThread(strangers, real[1:] if real is first else [], _BESIDE)

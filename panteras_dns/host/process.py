@@ -55,8 +55,8 @@ def drop(user: pwd.struct_passwd | None) -> None:
 
 
 def settle(groups: bool = False) -> None:
-    """What each process does first, after `drop`. *groups*: only who has a use for those of the account keeps them;
-    Docker's is root in all but name, and nothing for who reads what strangers send."""
+    """What each process does first, after `drop`. *groups*: only who has a use for those of the account keeps them:
+    Docker's is root in all but name, and nothing for who answers strangers."""
     if os.geteuid() == 0:  # as it was told to be
         return
     if not groups:
@@ -66,12 +66,12 @@ def settle(groups: bool = False) -> None:
 
 
 def _keep_only(capabilities: int) -> None:
-    """capset(2); where the capability is not ours (a container without it) none is kept."""
+    """capset(2), of those that are ours: in a container root may have fewer."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    for wanted in (capabilities, 0):
-        data = (ctypes.c_uint32 * 6)(wanted, wanted, 0, 0, 0, 0)
-        if _libc.capset(ctypes.byref(header), ctypes.byref(data)) == 0:
-            return
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, of the first 32 and then of the others
+    _libc.capget(ctypes.byref(header), ctypes.byref(data))
+    kept = capabilities & data[1]
+    _libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)))
 
 
 def raise_file_limit() -> None:

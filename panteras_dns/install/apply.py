@@ -58,14 +58,14 @@ def apply(system: System, journal: Journal, trial: Trying, say: Say) -> None:
             say(word)
             do()
             saved = saved or load(system)
-    except (Trouble, KeyboardInterrupt) as problem:
+    except (Exception, KeyboardInterrupt) as problem:  # a bug of ours must not cost this host its names, either
         # Without a journal the switch has taken it back meanwhile, and our last step may have come after that.
         found = load(system) or saved
         if found is None:
             raise
         stuck = take_back(system, found, say)
         after = f"but not {stuck[0].path}, which somebody changed" if stuck else "as it was before"
-        if isinstance(problem, KeyboardInterrupt):
+        if not isinstance(problem, Trouble):
             say(f"taken back, {after}")
             raise
         raise Trouble(f"{problem}; taken back, {after}") from None

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from panteras_dns.doctor.finding import Unseen
 from panteras_dns.doctor.host import Host
 from panteras_dns.doctor.inside import running
 from panteras_dns.endpoint import Endpoint
@@ -45,6 +46,7 @@ class Trial:
     names: tuple[str, ...] = ()
     bridge: str = ""
     server: Endpoint = _SERVER
+    machine: Host = field(default_factory=Host)
     tries: int = 5  # a second apart: who was started just now may not know its servers yet
 
     def gateway(self) -> None:
@@ -81,9 +83,13 @@ class Trial:
         return f"this host could look up {lost[0]} before, and can't any more" if lost else ""
 
     def _containers(self) -> str:
-        host = Host()
+        host = self.machine
         for one in running(host) if self.bridge else ():
-            if not host.ask_inside(one.pid, self.bridge):
+            try:
+                reached = host.ask_inside(one.pid, self.bridge)
+            except (Unseen, subprocess.TimeoutExpired):  # it has ended meanwhile, or is not for us to look into
+                continue
+            if not reached:
                 return f"the container {one.name} does not reach the gateway at {self.bridge}: look at the firewall"
         return ""
 

@@ -281,6 +281,26 @@ def test_a_door_that_is_shut(tmp_path) -> None:
     assert codes(machine.doors(Told(tmp_path, open_ports=(2222,)))) == []
 
 
+def test_nothing_is_stopped_for_which_there_is_nothing_to_start(tmp_path) -> None:
+    (found,) = resolver.port(Told(tmp_path, gateways=(), held="dnsmasq (pid 7, dnsmasq.service)"))
+
+    assert found.fix == () and "DHCP" in found.why
+
+
+def test_a_stub_that_is_dead_is_told_whoever_is_behind_it(tmp_path) -> None:
+    host = Told(tmp_path, answers={"localhost": ("", "")}).put("/etc/resolv.conf", "nameserver 127.0.0.53\n")
+    host.put("/run/systemd/resolve/resolv.conf", "nameserver 127.0.0.1\n")
+    host.put("/lib/systemd/system/systemd-resolved.service", "")
+    (found,) = resolver.resolv_conf(host)
+
+    assert (found.code, found.fix) == ("PAN101", ("systemctl start systemd-resolved.service",))
+
+
+def test_whom_systemd_resolved_asks_has_to_be_seen(tmp_path) -> None:
+    with pytest.raises(Unseen, match="does not tell whom systemd-resolved asks"):
+        list(resolver.resolv_conf(Told(tmp_path).put("/etc/resolv.conf", "nameserver 127.0.0.53\n")))
+
+
 def test_where_no_gateway_answers_what_follows_from_it_is_not_told(tmp_path) -> None:
     host = Told(tmp_path, gateways=(), commands={"ip -4": BRIDGE}).put("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     host.put("/etc/docker/daemon.json", '{"dns": ["172.17.0.1"]}')
@@ -292,12 +312,15 @@ def test_where_no_gateway_answers_what_follows_from_it_is_not_told(tmp_path) -> 
 def test_what_is_there_is_started(tmp_path) -> None:
     containers_ = {"docker ps": "panteras-consul-1\nweb\n"}
 
-    assert Told(tmp_path, commands=containers_).start("consul", "consul") == ("docker start panteras-consul-1",)
-    assert Told(tmp_path).start("consul", "consul") == ()
+    assert Told(tmp_path, commands=containers_).start("consul") == ("docker start panteras-consul-1",)
+    assert Told(tmp_path).start("consul") == ()
     host = Told(tmp_path).put("/lib/systemd/system/consul.service", "")
-    assert host.start("consul", "x") == ("systemctl start consul.service",)
+    assert host.start("consul") == ("systemctl start consul.service",)
     host.put("/etc/systemd/system/consul.socket", "")
-    assert host.start("consul", "x") == ("systemctl start consul.socket consul.service",)
+    assert host.start("consul") == ("systemctl start consul.socket consul.service",)
+    refused = host.start_consul("127.0.0.1:8600 refused the question")
+    assert refused == ("systemctl start consul.socket consul.service", "journalctl -u consul -n 50")
+    assert host.start_consul("192.0.2.7:8600 refused the question") == ()
 
 
 def test_what_others_say_is_nothing_to_a_terminal() -> None:

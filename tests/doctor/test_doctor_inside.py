@@ -1,9 +1,10 @@
 """What containers get, as it is told of them: the finding, and which of them are looked at."""
 
+import pytest
 from test_doctor_checks import Told
 
 from panteras_dns.doctor import inside, machine
-from panteras_dns.doctor.finding import PROBLEM, WARNING
+from panteras_dns.doctor.finding import PROBLEM, WARNING, Unseen
 
 IDS = "0123456789ab\nabcdef012345\n"
 LINE = "{}\t/{}\t{}\t/var/lib/docker/containers/{}/resolv.conf\t{}\n"
@@ -41,6 +42,29 @@ def test_a_container_without_an_answer_is_a_problem_and_a_stranger_s_answer_a_wa
     assert [(one.code, one.level) for one in found] == [("PAN513", PROBLEM), ("PAN513", WARNING)]
     assert found[0].what == "the container a gets no answer from 172.17.0.1, in the network one"
     assert found[1].fix == ("docker restart b",)
+
+
+def test_to_start_it_again_is_no_remedy_where_docker_gives_out_a_stranger(tmp_path):
+    host = a_host(tmp_path, {1: False}, (1, "a", "one")).put("/etc/resolv.conf", "nameserver 192.0.2.1\n")
+    host.said[2]["ip -4"] = "docker0  UP  172.17.0.1/16\n"
+    (found,) = inside.lookup(host)
+
+    assert found.fix == () and "all that Docker starts now" in found.why
+
+
+def test_without_a_gateway_nothing_is_said_of_containers(tmp_path):
+    host = a_host(tmp_path, {1: False}, (1, "a", "one"))
+    host.said[0].clear()
+
+    with pytest.raises(Unseen, match="no gateway answers"):
+        list(inside.lookup(host))
+
+
+def test_who_is_in_an_internal_network_never_reached_this_host(tmp_path):
+    host = a_host(tmp_path, {1: None}, (1, "a", "inner"))
+    host.said[2]["docker network"] = "true\n"
+
+    assert inside.running(host) == []
 
 
 def test_a_container_with_servers_of_its_own_keeps_them_when_it_is_started_again(tmp_path):

@@ -165,6 +165,19 @@ def test_a_trial_that_fails_takes_all_back_at_once(tmp_path, trial) -> None:
     assert tree(tmp_path) == before
 
 
+def test_a_bug_of_ours_takes_all_back(tmp_path) -> None:
+    machine = a_plain(tmp_path)
+    before = tree(tmp_path)
+
+    class Broken(Answers):
+        def host(self):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        apply(machine, journal_of(machine), Broken(), SAID.append)
+    assert tree(tmp_path) == before
+
+
 def test_containers_that_could_not_reach_it_take_all_back(tmp_path) -> None:
     machine = a_plain(tmp_path)
     object.__setattr__(machine, "docker", "172.17.0.1")

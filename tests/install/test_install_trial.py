@@ -1,9 +1,14 @@
 """A gateway that is asked directly, and programs of this host that ask whom they ask."""
 
+import subprocess
+from typing import ClassVar
+
 import pytest
 from builders import a_reply
 from program import a_record
 
+from panteras_dns.doctor.finding import Unseen
+from panteras_dns.doctor.host import Host
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.install.trial import Trial, known, resolve
 from panteras_dns.install.trouble import Trouble
@@ -76,3 +81,41 @@ def test_a_name_that_is_asked_for_must_be_there_before() -> None:
     with pytest.raises(Trouble, match=r"--name a\.\.b: this host can't look it up now") as raised:
         known(["a..b"], others=())
     assert raised.value.status == 2
+
+
+class Looked(Host):
+    """*reached*: by container, whether it gets through, or why that can't be seen."""
+
+    reached: ClassVar[dict[int, object]] = {}
+
+    def command(self, *words):
+        told = {"ps": "0123456789ab\n", "inspect": "".join(f"{pid}\t/c{pid}\tn{pid}\t/\t0\n" for pid in self.reached)}
+        return told.get(words[1])
+
+    def ask_inside(self, pid, server):
+        found = self.reached[pid]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@pytest.mark.parametrize(
+    ("reached", "lost"),
+    [
+        ({}, ""),
+        ({1: True}, ""),
+        ({1: True, 2: False}, "c2"),
+        ({1: None}, "c1"),
+        ({1: Unseen("nsenter: cannot open /proc/1/ns/net")}, ""),
+        ({1: subprocess.TimeoutExpired("nsenter", 20), 2: None}, "c2"),
+    ],
+)
+def test_containers_have_to_reach_it_where_they_will_ask(monkeypatch, reached, lost) -> None:
+    monkeypatch.setattr(Looked, "reached", reached)
+    Trial(machine=Looked(), tries=1).containers()  # without a bridge nobody asks
+    trial = Trial(machine=Looked(), bridge="172.17.0.1", tries=1)
+    if not lost:
+        trial.containers()
+        return
+    with pytest.raises(Trouble, match=f"the container {lost} does not reach the gateway at 172.17.0.1"):
+        trial.containers()
