@@ -94,9 +94,10 @@ def _without(text: str, servers: Collection[str]) -> str:
 
 def _behind_the_stub(host: Host, stub: str) -> Iterator[Finding]:
     if host.ask(Endpoint(stub, 53), "localhost") is None:
-        why = f"{RESOLV_CONF} names it: no name resolves on this host"
-        fix = host.start("systemd-resolved")
-        yield Finding("PAN101", f"the stub of systemd-resolved, {stub}, does not answer", why, fix)
+        new = f"nameserver {HERE.host}\n"
+        why, instead = _advice(host, f"{RESOLV_CONF} names it: no name resolves on this host", new)
+        what = f"the stub of systemd-resolved, {stub}, does not answer"
+        yield Finding("PAN101", what, why, host.start("systemd-resolved") or instead)
         return
     behind = nameservers(host.read(_RESOLVED) or "")
     if not behind:

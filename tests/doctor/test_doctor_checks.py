@@ -290,6 +290,9 @@ def test_nothing_is_stopped_for_which_there_is_nothing_to_start(tmp_path) -> Non
 def test_a_stub_that_is_dead_is_told_whoever_is_behind_it(tmp_path) -> None:
     host = Told(tmp_path, answers={"localhost": ("", "")}).put("/etc/resolv.conf", "nameserver 127.0.0.53\n")
     host.put("/run/systemd/resolve/resolv.conf", "nameserver 127.0.0.1\n")
+    (found,) = resolver.resolv_conf(host)
+    assert found.fix == ("printf %s 'nameserver 127.0.0.1\n' > /etc/resolv.conf",)
+
     host.put("/lib/systemd/system/systemd-resolved.service", "")
     (found,) = resolver.resolv_conf(host)
 
