@@ -109,7 +109,7 @@ class FakeServer:
 
     def ask(self, ask: Any, body: bytes) -> bool:
         if self.full:
-            return False
+            return self.health.turn_away()
         key = self._ids.popleft()
         self.pending[key] = ask
         self.asked.append(key + body)

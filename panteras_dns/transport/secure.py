@@ -123,8 +123,7 @@ class SecureServer(protocol.ClientFactory):
 
     def ask(self, ask: Ask, body: bytes) -> bool:
         if self.closed or not self._questions.ids:
-            self.health.full += 1
-            return False
+            return self.health.turn_away()
         body = padded(body)
         key = self._questions.add(ask, body)
         if self._link is not None:
