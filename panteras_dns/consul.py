@@ -4,6 +4,7 @@ it changes.
 Nothing is kept. Errors: `Unreachable` without an answer, `Refused` for an answer other than yes.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from panteras_dns.endpoint import CONSUL_API
 from panteras_dns.rest import Answer, Api, Unreachable, segment
 
 WAIT = 60  # seconds that a blocking query lasts when nothing changes
+_LEADER = re.compile(r"[\w.:%\[\]-]+:\d{1,5}")
 _STAGGER = WAIT / 16  # Consul adds up to a sixteenth, so that not all clients come at once
 
 
@@ -70,7 +72,10 @@ class Consul:
 
     async def leader(self) -> str:
         """ADDR:PORT of who leads the servers of this datacenter; "" for nobody."""
-        return str(await self._get("/v1/status/leader", kind=str) or "")
+        found: str = await self._get("/v1/status/leader", kind=str)
+        if found and not _LEADER.fullmatch(found):
+            raise Unreachable(f"{self.place}/v1/status/leader: not what Consul would say")
+        return found
 
     async def datacenters(self) -> list[str]:
         """Those that are joined, the nearest first."""

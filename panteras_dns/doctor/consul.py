@@ -9,6 +9,7 @@ from panteras_dns.doctor.finding import WARNING, Finding
 from panteras_dns.endpoint import Endpoint, endpoint
 from panteras_dns.explain.verdict import LET_READ, LET_READ_NOTE
 
+_LOG = ("journalctl -u consul -n 50",)
 OLDEST = (1, 8)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _MOST = 5
@@ -16,19 +17,22 @@ _MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """What its HTTP API says; *problem*: why it could not be asked."""
+    """What its HTTP API says; *problem*: why it could not be asked, or not for all. *leader*: "" for nobody, None where
+    it was not told."""
 
     problem: str = ""
-    leader: str = ""
+    leader: str | None = None
     services: Mapping[str, Any] | None = None
     itself: Mapping[str, Any] | None = None
 
 
 def agent(told: Agent, start: tuple[str, ...], is_gateway: Callable[[Endpoint], bool]) -> Iterator[Finding]:
     """*start*: the command that starts it here."""
-    if told.problem:
+    if told.leader is None:
         yield Finding("PAN520", "Consul's HTTP API does not answer", told.problem, start, WARNING)
         return
+    if told.problem:
+        yield Finding("PAN520", "Consul's HTTP API does not tell all", told.problem, _LOG, WARNING)
     if not told.leader:
         yield Finding("PAN302", "Consul has no leader", "nothing can be changed", ("consul operator raft list-peers",))
     yield from _seen(told)
