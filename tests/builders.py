@@ -106,6 +106,7 @@ class FakeApi:
 
     def __init__(self, said: Mapping[str, Any]) -> None:
         self.said = said
+        self.place = "http://api"
 
     async def ask(self, method: str, path: str, body: Any = None, within: float = 5.0) -> Answer:
         told = self.said[path.partition("?")[0]]

@@ -58,7 +58,7 @@ class Containers:
 
     async def _learn(self, api: Api) -> None:
         try:
-            found = named(await _running(api))
+            found = await _names(api)
         except Unreachable as problem:
             if not self._troubled:
                 account = psutil.Process().username()
@@ -77,11 +77,14 @@ class Containers:
             result.trap(Unreachable, CancelledError)
 
 
-async def _running(api: Api) -> list[Any]:
+async def _names(api: Api) -> dict[str, str]:
     answer = await api.ask("GET", "/containers/json")
-    if not answer.good or not isinstance(answer.value, list):
-        raise Unreachable(f"{api.place}: the engine answered {answer.status} {str(answer.value)[:200]}".rstrip())
-    return answer.value
+    try:
+        if answer.good and isinstance(answer.value, list):
+            return named(answer.value)
+    except (TypeError, ValueError, AttributeError):
+        pass  # somebody else answers in its place
+    raise Unreachable(f"{api.place}: the engine answered {answer.status} {str(answer.value)[:200]}".rstrip())
 
 
 def named(running: list[Any]) -> dict[str, str]:
@@ -94,5 +97,5 @@ def named(running: list[Any]) -> dict[str, str]:
         for network in networks.values():
             for key in ("IPAddress", "GlobalIPv6Address"):
                 if network.get(key):
-                    found[network[key]] = name
+                    found[str(network[key])] = name
     return found

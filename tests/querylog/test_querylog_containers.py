@@ -1,8 +1,10 @@
 """The engine's records of containers as names of clients."""
 
 import pytest
+from builders import FakeApi, succeeded
 
-from panteras_dns.querylog.containers import named
+from panteras_dns.querylog.containers import _names, named
+from panteras_dns.rest import Unreachable
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,22 @@ from panteras_dns.querylog.containers import named
 )  # fmt: skip
 def test_each_address_of_a_container_leads_to_its_own_name(record, names):
     assert named([record]) == names
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [5, None],
+        [{"Names": 5}],
+        [{"NetworkSettings": [1]}],
+        [{"NetworkSettings": {"Networks": {"a": 5}}}],
+        {},
+        "",
+        "<html>Welcome</html>",
+        None,
+    ],
+    ids=repr,
+)
+def test_what_is_no_list_of_containers_is_a_reason(told):
+    with pytest.raises(Unreachable, match="the engine answered 200"):
+        succeeded(_names(FakeApi({"/containers/json": told})))
