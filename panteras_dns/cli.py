@@ -14,7 +14,7 @@ from panteras_dns.config import DEFAULT_FILE, Config, load_default
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.options import ConfigError
 
-PROBLEM, USAGE, UNKNOWN = 1, 2, 3  # exit statuses beside 0
+PROBLEM, USAGE, UNKNOWN, INTERRUPTED = 1, 2, 3, 130  # exit statuses beside 0
 
 
 _ELSEWHERE = {  # the doors hold secrets, the box Docker's socket, explain asks around: imported when they are called
@@ -45,6 +45,9 @@ class _Main(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("panteras: interrupted", err=True)
+            sys.exit(INTERRUPTED)
         except ModuleNotFoundError as problem:
             extra = "access" if ctx.invoked_subcommand == "access" else "box"
             library = (problem.name or "panteras_dns").partition(".")[0]

@@ -4,13 +4,15 @@ it changes.
 Nothing is kept. Errors: `Unreachable` without an answer, `Refused` for an answer other than yes.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from panteras_dns.endpoint import CONSUL_API
 from panteras_dns.rest import Answer, Api, Unreachable, segment
 
 WAIT = 60  # seconds that a blocking query lasts when nothing changes
+_LEADER = re.compile(r"[\w.:%\[\]-]+:\d{1,5}")
 _STAGGER = WAIT / 16  # Consul adds up to a sixteenth, so that not all clients come at once
 
 
@@ -35,7 +37,10 @@ class Consul:
 
     async def whoami(self) -> Mapping[str, Any]:
         """The agent itself: `Config` with `Datacenter` and `NodeName`, `Member` with `Addr`."""
-        return await self._get("/v1/agent/self", kind=dict)  # type: ignore[no-any-return]
+        found: Mapping[str, Any] = await self._get("/v1/agent/self", kind=dict)
+        parts = [found.get(part) or {} for part in ("Config", "DebugConfig", "Member")]
+        _all(parts, dict, f"{self.place}/v1/agent/self")
+        return found
 
     async def address(self) -> str:
         """Where the others of the datacenter reach this agent."""
@@ -43,11 +48,11 @@ class Consul:
 
     async def services(self) -> dict[str, Any]:
         """The services of this agent by id."""
-        return await self._get("/v1/agent/services", kind=dict)  # type: ignore[no-any-return]
+        return await self._records("/v1/agent/services")
 
     async def checks(self) -> dict[str, Any]:
         """The checks of this agent by id."""
-        return await self._get("/v1/agent/checks", kind=dict)  # type: ignore[no-any-return]
+        return await self._records("/v1/agent/checks")
 
     async def register(self, definition: Mapping[str, Any]) -> None:
         # Checks that are not named stay, and with them an operator's maintenance: replace-existing-checks ends it.
@@ -70,7 +75,10 @@ class Consul:
 
     async def leader(self) -> str:
         """ADDR:PORT of who leads the servers of this datacenter; "" for nobody."""
-        return str(await self._get("/v1/status/leader", kind=str) or "")
+        found: str = await self._get("/v1/status/leader", kind=str)
+        if found and not _LEADER.fullmatch(found):
+            raise _strange(f"{self.place}/v1/status/leader")
+        return found
 
     async def datacenters(self) -> list[str]:
         """Those that are joined, the nearest first."""
@@ -84,11 +92,12 @@ class Consul:
             raise Refused(f"{self.place}{path}", answer)
         hidden = answer.headers.get("x-consul-results-filtered-by-acls") == "true"
         key = {"node": "Node", "query": "Name"}.get(form, "")
-        if not isinstance(answer.value or ([] if key else {}), list if key else dict):
-            raise Unreachable(f"{self.place}{path}: not what Consul would say")
+        told: Any = ([] if key else {}) if answer.value is None else answer.value
+        _all((told,), list if key else dict, f"{self.place}{path}")
         if not key:
-            return {str(name): list(tags or ()) for name, tags in (answer.value or {}).items()}, hidden
-        return {str(one.get(key, "")): [] for one in answer.value or () if isinstance(one, dict)}, hidden
+            _all((tags or [] for tags in told.values()), list, f"{self.place}{path}")
+            return {name: list(map(str, tags or ())) for name, tags in told.items()}, hidden
+        return {str(one.get(key, "")): [] for one in told if isinstance(one, dict)}, hidden
 
     async def health(self) -> list[dict[str, Any]]:
         """Every service with how many `instances` have checks, and how many of these are `passing`; warnings pass."""
@@ -113,7 +122,7 @@ class Consul:
             for name, found in worst.items()
         ]
 
-    async def watch(self, path: str, index: int) -> tuple[Any, int]:
+    async def watch(self, path: str, index: int, kind: type = object) -> tuple[Any, int]:
         """The value at *path* once its index is past *index* (0: at once), or unchanged after WAIT; and its index.
 
         An index that went back, as after a restart without data, is told as 0: the next question is answered at once.
@@ -127,6 +136,7 @@ class Consul:
             found = 0
         if answer.headers.get("x-consul-knownleader") == "false":
             raise Unreachable(f"{self.place}: the agent knows no leader")
+        _all((answer.value,), kind, f"{self.place}{path}")
         return answer.value, found if found >= index else 0
 
     async def _get(self, path: str, within: float = 5.0, kind: type = object) -> Any:
@@ -134,11 +144,26 @@ class Consul:
         answer = await self._api.ask("GET", path, within=within)
         if not answer.good:
             raise Refused(f"{self.place}{path.partition('?')[0]}", answer)
-        if not isinstance(answer.value, kind):
-            raise Unreachable(f"{self.place}{path.partition('?')[0]}: not what Consul would say")
+        _all((answer.value,), kind, f"{self.place}{path.partition('?')[0]}")
         return answer.value
+
+    async def _records(self, path: str) -> dict[str, Any]:
+        """Records by id."""
+        found: dict[str, Any] = await self._get(path, kind=dict)
+        _all(found.values(), dict, f"{self.place}{path}")
+        return found
 
     async def _put(self, path: str, body: Any = None) -> None:
         answer = await self._api.ask("PUT", path, body)
         if not answer.good:
             raise Refused(f"{self.place}{path}", answer)
+
+
+def _all(values: Iterable[Any], kind: type, where: str) -> None:
+    """`Unreachable` where one is not of that *kind*."""
+    if not all(isinstance(one, kind) for one in values):
+        raise _strange(where)
+
+
+def _strange(where: str) -> Unreachable:
+    return Unreachable(f"{where}: not what Consul would say")

@@ -64,7 +64,7 @@ class Flight:
         if (streams and server.ask_tcp(ask, self.plan.packet)) or server.ask(ask, self.plan.packet):
             self.in_air += 1
             return True
-        self.reason = f"{server.health.label} has too many questions open"
+        self.reason = f"{server.health.label} {server.health.untaken}"
         return False
 
     def over_tcp(self, server: Carrier, now: float) -> bool:

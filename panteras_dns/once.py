@@ -14,7 +14,8 @@ class Failed(Exception):
 
 
 def now(reactor: Any, work: Awaitable[Any]) -> Any:
-    """What comes of *work*; `Failed` when Consul or the engine can't be asked."""
+    """What comes of *work*; `Failed` when Consul or the engine can't be asked, `KeyboardInterrupt` when it was told to
+    stop."""
     outcome: list[Any] = []
 
     def end(value: Any) -> None:
@@ -24,7 +25,7 @@ def now(reactor: Any, work: Awaitable[Any]) -> Any:
     reactor.callWhenRunning(lambda: ensureDeferred(work).addBoth(end))  # type: ignore[arg-type]
     reactor.run()
     if not outcome:
-        raise Failed("interrupted")
+        raise KeyboardInterrupt
     failure = getattr(outcome[0], "value", None)
     if isinstance(failure, Unreachable | Refused):
         raise Failed(str(failure))

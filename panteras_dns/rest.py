@@ -236,7 +236,7 @@ class _Lines(_Reader):
 def _value(text: bytes) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or deeper than anybody means it
         return text.decode(errors="replace").strip()
 
 

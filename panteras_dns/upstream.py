@@ -25,7 +25,8 @@ class Carrier(Protocol):
     health: "Health"
 
     def ask(self, ask: Any, body: bytes) -> bool:
-        """Send *body* with an id of its own, remember *ask* until the reply; False when it is full."""
+        """Send *body* with an id of its own, remember *ask* until the reply; False when it can't, and why in
+        `health.untaken`."""
 
     def ask_tcp(self, ask: Any, body: bytes) -> bool:
         """The same over TCP."""
@@ -38,6 +39,7 @@ class Health:
         self.label = label
         self.down_since: float | None = None
         self.reason = ""
+        self.untaken = ""  # why the last question that was not taken was not
         self.cut = False  # it leads back to us (loops): not asked until that is over
         self.rtt = 0.0  # seconds, smoothed
         self.latency = [0] * BUCKETS
@@ -70,6 +72,13 @@ class Health:
         if first or reason != self.reason:
             self.reason = reason
             self.changed(self)
+
+    def turn_away(self, reason: str = "has too many questions open") -> bool:
+        """A question was not taken, for want of something of ours: that says nothing about the server. False, for
+        those who tell so."""
+        self.full += 1
+        self.untaken = reason
+        return False
 
     def probe_due(self, now: float) -> bool:
         """Whether a marked server should be asked now if it is back; the next time is set at once."""

@@ -1,6 +1,7 @@
 """Builders of messages and of the small world a forwarder lives in. Messages come from dnspython: a second codec."""
 
 from collections import deque
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import dns.edns
@@ -9,9 +10,12 @@ import dns.message
 import dns.name
 import dns.rdatatype
 import dns.rrset
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from panteras_dns.cache import Cache
+from panteras_dns.consul import Consul
 from panteras_dns.cookies import Cookies
 from panteras_dns.forwarder import Forwarder
 from panteras_dns.names import wire_name
@@ -19,6 +23,7 @@ from panteras_dns.planner import Tables
 from panteras_dns.policy import Policy
 from panteras_dns.records import Records
 from panteras_dns.repair import Repairer, Repairs
+from panteras_dns.rest import Answer
 from panteras_dns.routes import Route, Routes
 from panteras_dns.upstream import Group, Health
 
@@ -96,6 +101,35 @@ class Reactor(Clock):
             reader.doRead()
 
 
+class FakeApi:
+    """An HTTP API that says what it is told to: path -> a value, or a whole answer."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        self.said = said
+        self.place = "http://api"
+
+    async def ask(self, method: str, path: str, body: Any = None, within: float = 5.0) -> Answer:
+        told = self.said[path.partition("?")[0]]
+        return told if isinstance(told, Answer) else Answer(200, {}, told)
+
+
+def a_consul(said: Mapping[str, Any]) -> Consul:
+    """One whose API says that."""
+    consul = Consul(Clock())
+    consul._api = FakeApi(said)  # type: ignore[assignment]
+    return consul
+
+
+def succeeded(work: Awaitable[Any]) -> Any:
+    """What comes of *work* that waits for nobody."""
+    done: list[Any] = []
+    ensureDeferred(work).addBoth(done.append)  # type: ignore[arg-type]
+    assert done, "it still waits"
+    if isinstance(done[0], Failure):
+        done[0].raiseException()
+    return done[0]
+
+
 class FakeServer:
     """A server without sockets: keeps what it was asked, and answers when told."""
 
@@ -109,7 +143,7 @@ class FakeServer:
 
     def ask(self, ask: Any, body: bytes) -> bool:
         if self.full:
-            return False
+            return self.health.turn_away()
         key = self._ids.popleft()
         self.pending[key] = ask
         self.asked.append(key + body)

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from panteras_dns.admin.status import Around, Known
 from panteras_dns.consul import Consul, Refused
@@ -43,7 +44,7 @@ class Beside:
             self._due, self._asking = now + AGAIN, True
             self._around.people, self._around.ending = people(self._people, wall)
             asking = ensureDeferred(self._services())
-            asking.addErrback(lambda failure: log.failure("a bug: services are not looked at", failure))
+            asking.addErrback(self._unknown)
             asking.addCallback(self._over)
         return known.addTimeout(PATIENCE, self._reactor, onTimeoutCancel=lambda _, __: None)
 
@@ -52,6 +53,11 @@ class Beside:
         for known in waiting:
             if not known.called:
                 known.callback(None)
+
+    def _unknown(self, failure: Failure) -> None:
+        """What was known before may be wrong by now."""
+        log.failure("a bug: services are not looked at", failure)
+        self._around.services = Known(None, f"a bug, see the log: {type(failure.value).__name__}")
 
     async def _services(self) -> None:
         if self._consul is None:
@@ -77,7 +83,7 @@ def people(path: str, now: float) -> tuple[Known, Known]:
         age = now - float(told["at"])
     except FileNotFoundError:
         problem = f"nobody tells: `panteras access tell` writes {path}"
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         problem = f"{path}: {getattr(error, 'strerror', None) or 'not what `panteras access tell` writes'}"
     else:
         if age <= STALE:

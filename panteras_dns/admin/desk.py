@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from twisted.internet.defer import Deferred, ensureDeferred
+
 from panteras_dns.admin.exposition import Exposition
 from panteras_dns.admin.site import Answer, Handler, as_json, as_text, file
 from panteras_dns.admin.status import Around, status
@@ -141,14 +143,23 @@ class Desk:
             return as_text("name: expected a domain name, as in /query?name=web.service.consul", 400)
         if self._explaining >= _EXPLAINING:
             return as_text("too many names are being explained: try again", 503)
-        self._explaining += 1
         try:
-            found = await self._explainer.explain(replace(self._asked_as, name=name, type=kind))
+            found = await self._explained(replace(self._asked_as, name=name, type=kind))
         except ValueError as problem:
             return as_text(f"type: {problem}", 400)
-        finally:
-            self._explaining -= 1
         return 200, "application/json", found.as_json().encode() + b"\n"
+
+    def _explained(self, question: Question) -> "Deferred[Any]":
+        """It goes on to its end when the browser is gone, as its thread does; only then may another have its place."""
+
+        def over(result: Any) -> Any:
+            self._explaining -= 1
+            return result
+
+        self._explaining += 1
+        told: Deferred[Any] = Deferred()  # to cancel it ends nothing
+        ensureDeferred(self._explainer.explain(question)).addBoth(over).chainDeferred(told)
+        return told
 
     def _events(self, request: Any) -> Answer | None:
         if len(self._streams) >= MOST:

@@ -91,8 +91,8 @@ class Catalogue:
     async def read(self) -> Services:
         """All of it, now."""
         if not self.datacenter:
-            self.datacenter = str((await self._consul.whoami())["Config"]["Datacenter"])
-        names, _ = await self._consul.watch(_WATCHED[0], 0)
+            self.datacenter = str(((await self._consul.whoami()).get("Config") or {}).get("Datacenter", ""))
+        names, _ = await self._consul.watch(_WATCHED[0], 0, dict)
         turns = DeferredSemaphore(_AT_ONCE)
         asked = [turns.run(self._records, name) for name in names]
         try:

@@ -31,7 +31,7 @@ def doctor(reactor: Any, /, **options: Any) -> None:
     panteras doctor --quick                  for a health check
 
     It looks and changes nothing. As root it sees more. Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage,
-    3 interrupted.
+    130 interrupted.
     """
     from panteras_dns.consul import Consul
     from panteras_dns.doctor.examine import examine

@@ -16,19 +16,22 @@ _MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """What its HTTP API says; *problem*: why it could not be asked."""
+    """What its HTTP API says; *problem*: why it could not be asked, or not for all. *leader*: "" for nobody, None where
+    it was not told."""
 
     problem: str = ""
-    leader: str = ""
+    leader: str | None = None
     services: Mapping[str, Any] | None = None
     itself: Mapping[str, Any] | None = None
 
 
 def agent(told: Agent, start: tuple[str, ...], is_gateway: Callable[[Endpoint], bool]) -> Iterator[Finding]:
     """*start*: the command that starts it here."""
-    if told.problem:
+    if told.leader is None:
         yield Finding("PAN520", "Consul's HTTP API does not answer", told.problem, start, WARNING)
         return
+    if told.problem:
+        yield Finding("PAN520", "Consul's HTTP API does not tell all", told.problem, start, WARNING)
     if not told.leader:
         yield Finding("PAN302", "Consul has no leader", "nothing can be changed", ("consul operator raft list-peers",))
     yield from _seen(told)

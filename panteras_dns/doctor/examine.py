@@ -63,16 +63,22 @@ def _look(name: str, check: Check, host: Host) -> Looked:
 
 
 async def _consul(host: Host, consul: Consul) -> Looked:
+    told = await asked(consul)
+    # Who is asked whether it is a gateway may take its time.
+    start = await deferToThread(host.start_consul, told.problem)
+    looked: Looked = await deferToThread(_look, "Consul", lambda host: agent(told, start, host.is_gateway), host)
+    return looked
+
+
+async def asked(consul: Consul) -> Agent:
+    """What the agent says, up to what it does not say."""
     found: dict[str, Any] = {}
     try:
         found["leader"] = await consul.leader()
         found["services"] = (await consul.names("service"))[0]
         found["itself"] = await consul.whoami()
     except (Unreachable, Refused) as problem:
-        if "leader" not in found:
+        # What the ACL keeps to itself is no fault of the API.
+        if "leader" not in found or getattr(problem, "status", 0) != 403:
             found["problem"] = str(problem)
-    # Who is asked whether it is a gateway may take its time.
-    told = Agent(**found)
-    start = await deferToThread(host.start_consul, told.problem)
-    looked: Looked = await deferToThread(_look, "Consul", lambda host: agent(told, start, host.is_gateway), host)
-    return looked
+    return Agent(**found)

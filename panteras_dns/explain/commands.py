@@ -37,8 +37,8 @@ def explain(reactor: Any, /, name: str, **options: Any) -> None:
     panteras explain web.service.consul --from 10.8.0.7
     panteras explain web.service.consul --at 14:03
 
-    Exit status: 0 it works, 1 it does not, 2 wrong usage, 3 nobody could be asked. Codes like PAN201 stay as they are;
-    each has its part in the manual (docs/reasons.md).
+    Exit status: 0 it works, 1 it does not, 2 wrong usage, 3 nobody could be asked, 130 interrupted. Codes like PAN201
+    stay as they are; each has its part in the manual (docs/reasons.md).
     """
     from panteras_dns.build import allowed
     from panteras_dns.consul import Consul

@@ -20,7 +20,8 @@ def replayed(row: Mapping[str, Any]) -> Explanation:
         Hop("gateway", f"route {row['route']}", OK),
         Hop("answer", row["rcode"], FAIL),
     ]
-    again = f"panteras explain {row['name']}" if _is_plain(row["name"]) else ""
+    wanted = "" if row["type"] == "A" else f" --type {row['type']}"
+    again = f"panteras explain {row['name']}{wanted}" if _is_plain(row["name"]) and row["type"].isalnum() else ""
     told.verdict = Verdict(
         code, text, fix=(again,) if again else (), note="as it was then; the command asks how it is now"
     )

@@ -1,7 +1,7 @@
 """The names of containers among clients, as the Docker engine tells them.
 
-Looked at when the engine says that something has changed, and every few seconds where it does not say. While it is
-away the last that is known stays; that it is away is told once.
+Looked at when the engine says that something has changed, and every few seconds where it does not say; never in a
+loop, whatever it says. While it is away the last that is known stays; that it is away is told once.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,13 +18,14 @@ from panteras_dns.rest import Api, Unreachable, segment
 
 log = Logger()
 
-AGAIN = 10.0  # seconds between two looks
+AGAIN = 10.0  # seconds between two looks that nobody asked for, and between two streams of events
+APART = 0.25  # seconds between any two
 _CHOSEN = {"type": ["container", "network"], "event": ["start", "die", "rename", "connect", "disconnect"]}
 _EVENTS = f"/events?filters={segment(json.dumps(_CHOSEN))}"
 
 
 class Containers:
-    """`look()` may be called at any time; *who* is address -> name of a container."""
+    """`look()` is called every AGAIN seconds; *who* is address -> name of a container."""
 
     def __init__(self, reactor: Any) -> None:
         self.who: Mapping[str, str] = {}
@@ -31,6 +33,7 @@ class Containers:
         self._api: Api | None = None
         self._told: Deferred[None] | None = None  # while the engine says what changes
         self._looking = self._changed = self._troubled = False
+        self._may_follow = False  # once a call of `look`: an engine may end its stream as soon as it began
 
     def ask(self, place: str) -> None:
         """Where the engine is from now on; "" for nowhere."""
@@ -40,7 +43,11 @@ class Containers:
             self._told.cancel()
         self._api, self.who = Api(self._reactor, place) if place else None, {}
 
-    def look(self, _event: Any = None) -> None:
+    def look(self) -> None:
+        self._may_follow = True
+        self._change()
+
+    def _change(self, _event: Any = None) -> None:
         looking = ensureDeferred(self._look())
         looking.addErrback(lambda failure: log.failure("a bug: containers are not looked at", failure))
 
@@ -53,12 +60,13 @@ class Containers:
             while self._changed and self._api is not None:
                 self._changed = False
                 await self._learn(self._api)
+                await deferLater(self._reactor, APART)
         finally:
             self._looking = False
 
     async def _learn(self, api: Api) -> None:
         try:
-            found = named(await _running(api))
+            found = await _names(api)
         except Unreachable as problem:
             if not self._troubled:
                 account = psutil.Process().username()
@@ -67,8 +75,9 @@ class Containers:
             return
         if api is self._api:
             self.who, self._troubled = found, False
-            if self._told is None:
-                self._told = ensureDeferred(api.lines(_EVENTS, self.look, self.look))
+            if self._told is None and self._may_follow:
+                self._may_follow = False
+                self._told = ensureDeferred(api.lines(_EVENTS, self._change, self._change))
                 self._told.addBoth(self._over)
 
     def _over(self, result: Any) -> None:
@@ -77,11 +86,14 @@ class Containers:
             result.trap(Unreachable, CancelledError)
 
 
-async def _running(api: Api) -> list[Any]:
+async def _names(api: Api) -> dict[str, str]:
     answer = await api.ask("GET", "/containers/json")
-    if not answer.good or not isinstance(answer.value, list):
-        raise Unreachable(f"{api.place}: the engine answered {answer.status} {str(answer.value)[:200]}".rstrip())
-    return answer.value
+    try:
+        if answer.good and isinstance(answer.value, list):
+            return named(answer.value)
+    except (TypeError, ValueError, AttributeError):
+        pass  # somebody else answers in its place
+    raise Unreachable(f"{api.place}: the engine answered {answer.status} {str(answer.value)[:200]}".rstrip())
 
 
 def named(running: list[Any]) -> dict[str, str]:
@@ -94,5 +106,5 @@ def named(running: list[Any]) -> dict[str, str]:
         for network in networks.values():
             for key in ("IPAddress", "GlobalIPv6Address"):
                 if network.get(key):
-                    found[network[key]] = name
+                    found[str(network[key])] = name
     return found

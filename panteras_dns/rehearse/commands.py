@@ -44,7 +44,7 @@ def rehearse(reactor: Any, /, **options: Any) -> None:
 
     It is loaded beside the gateway that runs, and both are asked the names that were asked lately, at most 1,000.
     Nobody else hears of it: no port but one of loopback, no log, no handover. Exit status: 0 nothing changes, 1
-    something does, 2 wrong usage, 3 nobody could be asked.
+    something does, 2 wrong usage, 3 nobody could be asked, 130 interrupted.
     """
     try:
         asked = list(dict.fromkeys(_questions(options["names"], options["admin"])))[:_MOST]

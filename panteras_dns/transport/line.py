@@ -1,12 +1,14 @@
 """The TCP connection to one server, for answers that do not fit a datagram."""
 
+import os
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 from twisted.internet import error, protocol
 
 from panteras_dns.flights import Ask
-from panteras_dns.transport.ports import IDS_A_PORT, Owner, random_source
+from panteras_dns.transport.ports import IDS_A_PORT, OURS, Owner, random_source
 from panteras_dns.wire import frame, unframe
 
 _TCP_TIMEOUT = 3.0  # seconds to connect
@@ -68,8 +70,11 @@ class Line(protocol.ClientFactory):
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
         self._connector = None
-        refused = reason.check(error.ConnectionRefusedError) is not None
-        self._fail(list(self._pending), "refused the connection" if refused else "can't be reached over TCP")
+        number = getattr(reason.value, "osError", None)
+        if number in OURS:
+            self._fail(list(self._pending), f"was not asked over TCP: {os.strerror(number)}", self._server.pass_over)
+        else:
+            self._fail(list(self._pending), _way(reason, number))
 
     def clientConnectionLost(self, connector: Any, reason: Any) -> None:
         self._connector = self._connection = None
@@ -78,13 +83,13 @@ class Line(protocol.ClientFactory):
         if self._pending and not self._server.closed:
             self._connect()
 
-    def _fail(self, keys: list[bytes], reason: str) -> None:
-        now = monotonic()
+    def _fail(self, keys: list[bytes], reason: str, fail: Callable[[Ask, str, float], None] | None = None) -> None:
+        now, fail = monotonic(), fail or self._server.fail
         for key in keys:
             ask = self._pending.pop(key)
             del self._bodies[key]
             self._again.discard(key)
-            self._server.fail(ask, reason, now)
+            fail(ask, reason, now)
         self._server.around.turns.flush()
 
     def sweep(self, now: float) -> None:
@@ -98,6 +103,13 @@ class Line(protocol.ClientFactory):
     def close(self) -> None:
         if self._connector is not None:
             self._connector.disconnect()
+
+
+def _way(reason: Any, number: int | None) -> str:
+    """Why there is no connection; *number* is the system's, where it said so."""
+    if reason.check(error.ConnectionRefusedError):
+        return "refused the connection"
+    return f"can't be reached over TCP: {os.strerror(number)}" if number else "can't be reached over TCP"
 
 
 class _LineProtocol(protocol.Protocol):

@@ -6,7 +6,7 @@ see the question has 32 bits to guess (RFC 5452). Every socket is connected: the
 from elsewhere.
 """
 
-import contextlib
+import errno
 import random
 import socket
 from collections import deque
@@ -24,6 +24,9 @@ from panteras_dns.upstream import Health
 IDS_A_PORT = 4096  # a random choice of the 65,536: the bound of questions in flight
 _FORGED = 20  # wrong answers to one question: more than any accident makes
 _RECEIVE_BUFFER = 4 << 20
+
+# Of ours, not of the way to a server: no descriptor, memory or port is left, or a question is too large for one piece.
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EMSGSIZE})
 
 random_source = random.SystemRandom()
 
@@ -55,6 +58,8 @@ class Owner(Protocol):
     def ask_tcp(self, ask: Any, body: bytes) -> bool: ...
 
     def fail(self, ask: Ask, reason: str, now: float) -> None: ...
+
+    def pass_over(self, ask: Ask, reason: str, now: float) -> None: ...
 
     def landed(self, port: "FreshPort") -> None: ...
 
@@ -127,13 +132,17 @@ class FreshPort:
         return next(iter(self.pending.values()), None)
 
     def send(self, ask: Ask, body: bytes) -> None:
+        """OSError when it can't leave; this socket is closed then."""
         key = random_source.randbytes(2)
         if self.server.mixes_case and ask[0].query is not None:
             body, self._spelling = _mixed(body, len(ask[0].query.question))
+        try:
+            self.sock.send(key + body)
+        except OSError:
+            self.sock.close()
+            raise
         self.pending[key] = ask
         self.server.around.turns.add(self, sends=False)
-        with contextlib.suppress(OSError):  # what can't leave is not answered in time
-            self.sock.send(key + body)
 
     def fileno(self) -> int:
         return self.sock.fileno()

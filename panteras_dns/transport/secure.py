@@ -4,6 +4,7 @@ The connection is made when a question needs it, kept while it lasts, and made a
 with questions open, once for each of them (RFC 7766 6.2.4). What travels on it is a `Link`'s affair.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from time import monotonic
@@ -18,7 +19,7 @@ from panteras_dns.flights import Ask, landed
 from panteras_dns.padding import padded
 from panteras_dns.plan import Plan
 from panteras_dns.remote import Encrypted
-from panteras_dns.transport.ports import IDS_A_PORT, Surroundings, random_source
+from panteras_dns.transport.ports import IDS_A_PORT, OURS, Surroundings, random_source
 from panteras_dns.transport.trust import Trust
 from panteras_dns.upstream import Health
 
@@ -123,8 +124,7 @@ class SecureServer(protocol.ClientFactory):
 
     def ask(self, ask: Ask, body: bytes) -> bool:
         if self.closed or not self._questions.ids:
-            self.health.full += 1
-            return False
+            return self.health.turn_away()
         body = padded(body)
         key = self._questions.add(ask, body)
         if self._link is not None:
@@ -195,6 +195,10 @@ class SecureServer(protocol.ClientFactory):
         link.transport.abortConnection()
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
+        number = getattr(reason.value, "osError", None)
+        if number in OURS:
+            self._no_socket(f"was not asked: {os.strerror(number)}")
+            return
         if reason.check(error.ConnectionRefusedError):
             self.health.refused += 1
         self._no_connection(self._trust.why(reason.value))
@@ -223,6 +227,16 @@ class SecureServer(protocol.ClientFactory):
             self._not_before = now + _PAUSE
             self.health.failure(reason, now)
             self.give_up(list(self._questions.pending), reason)
+
+    def _no_socket(self, reason: str) -> None:
+        """For want of something of ours, which is nothing against the server."""
+        self._reset()
+        now = monotonic()
+        self._not_before = now + _PAUSE
+        for key in list(self._questions.pending):
+            self.health.full += 1
+            self.around.forwarder.failed(self._questions.take(key), reason, self, now)
+        self.around.turns.flush()
 
     def _reset(self) -> None:
         self._connector = self._newest = self._link = None

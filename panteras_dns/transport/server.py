@@ -3,6 +3,7 @@
 One sweep looks at all deadlines; there is no timer a question.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -13,7 +14,7 @@ from panteras_dns.endpoint import Endpoint
 from panteras_dns.flights import Ask, landed
 from panteras_dns.plan import Plan
 from panteras_dns.transport.line import Line
-from panteras_dns.transport.ports import FreshPort, Port, Surroundings
+from panteras_dns.transport.ports import OURS, FreshPort, Port, Surroundings
 from panteras_dns.upstream import Health
 
 log = Logger()
@@ -60,8 +61,7 @@ class Server:
     def _ask_shared(self, ask: Ask, body: bytes) -> bool:
         port = self._port
         if not port.ids or self.closed:
-            self.health.full += 1
-            return False
+            return self.health.turn_away()
         key = port.ids.popleft()
         port.pending[key] = ask
         port.out.append(key + body)
@@ -69,16 +69,26 @@ class Server:
 
     def _ask_fresh(self, ask: Ask, body: bytes) -> bool:
         if len(self.flying) >= _FRESH_MOST or self.closed:
-            self.health.full += 1
-            return False
+            return self.health.turn_away()
         try:
             port = self._ahead.pop() if self._ahead else FreshPort(self)
-        except OSError:  # no route, or no file descriptor left
-            self.health.full += 1
-            return False
+            port.send(ask, body)
+        except OSError as problem:
+            if self._ahead:  # made for a way that is gone: there may be another
+                self._drop_ahead()
+                return self._ask_fresh(ask, body)
+            return self._stuck(problem, ask[4])
         self.flying[port] = None
-        port.send(ask, body)
         return True
+
+    def _stuck(self, problem: OSError, now: float) -> bool:
+        """A question could not leave: there is no way to the server, or we have no socket for it."""
+        words = os.strerror(problem.errno or 0)
+        if problem.errno in OURS:
+            return self.health.turn_away(f"was not asked: {words}")
+        self.health.untaken = f"can't be asked: {words}"
+        self.health.failure(self.health.untaken, now)
+        return False
 
     def misspelt(self, ask: Ask) -> bool:
         """The reply to *ask* spells the question in another case: ask over TCP. A server that never keeps the
@@ -99,6 +109,11 @@ class Server:
     def fail(self, ask: Ask, reason: str, now: float) -> None:
         """No answer to *ask*: note it, and let the forwarder go on."""
         self.health.failure(reason, now)
+        self.around.forwarder.failed(ask, reason, self, now)
+
+    def pass_over(self, ask: Ask, reason: str, now: float) -> None:
+        """No answer to *ask*, which is nothing against the server."""
+        self.health.full += 1
         self.around.forwarder.failed(ask, reason, self, now)
 
     def sweep(self, now: float) -> None:
@@ -133,7 +148,11 @@ class Server:
             while len(self._ahead) < _FRESH_AHEAD:
                 self._ahead.append(FreshPort(self))
         except OSError:
-            pass  # no route at the moment: the next sweep tries again
+            pass  # the next question tells why; the next sweep tries again
+
+    def _drop_ahead(self) -> None:
+        while self._ahead:
+            self._ahead.pop().close()
 
     @property
     def open_questions(self) -> int:
@@ -141,7 +160,8 @@ class Server:
 
     def close(self) -> None:
         self.closed = True
-        every: list[Port | FreshPort] = [*self._ports, *self.flying, *self._ahead]
+        every: list[Port | FreshPort] = [*self._ports, *self.flying]
         for port in every:
             port.close()
+        self._drop_ahead()
         self._line.close()

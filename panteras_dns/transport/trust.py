@@ -5,6 +5,7 @@ weaker way, and no fallback to plain text.
 """
 
 import ipaddress
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ _PROBLEMS = {  # X509_V_ERR_*: what the verification of a chain stumbles over
 }
 _UNTRUSTED = {2, 7, 18, 19, 20, 21}  # no issuer to be found, one with another key, or one that signed itself
 
+_NO_WAY = "can't be reached over TCP"
 _PLAIN = (
     "wrong version number",
     "record layer failure",
@@ -86,7 +88,7 @@ class Trust:
         if isinstance(problem, error.ConnectionRefusedError):
             return "refused the connection"
         if isinstance(problem, error.ConnectError):  # time-out, no route and the like
-            return "can't be reached over TCP"
+            return f"{_NO_WAY}: {os.strerror(problem.osError)}" if problem.osError else _NO_WAY
         if not isinstance(problem, SSL.Error):
             return "closed the connection during the TLS handshake"
         words = "; ".join(part[-1] for part in problem.args[0]) if problem.args and problem.args[0] else ""

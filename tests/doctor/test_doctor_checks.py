@@ -5,14 +5,17 @@ import shlex
 from pathlib import Path
 
 import pytest
+from builders import a_consul, succeeded
 
 from panteras_dns.config import parse
 from panteras_dns.doctor import containers, machine, resolver
 from panteras_dns.doctor.consul import Agent, agent
+from panteras_dns.doctor.examine import asked
 from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding, Looked, Report, Unseen
 from panteras_dns.doctor.host import Host
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.query import Found
+from panteras_dns.rest import Answer
 
 GATEWAY = "127.0.0.1"
 CONFIGURED = '[[route]]\ndomains = ["."]\nservers = ["9.9.9.9"]\n'
@@ -227,7 +230,9 @@ FINE = {"leader": "10.0.0.5:8300", "services": {"consul": [], "web": []}, "itsel
     ("told", "found"),
     [
         ({}, []),
-        ({"problem": "refused"}, ["PAN520"]),
+        ({"problem": "refused", "leader": None, "services": None, "itself": None}, ["PAN520"]),
+        ({"problem": "500", "services": None, "itself": None}, ["PAN520"]),
+        ({"problem": "500", "leader": "", "services": None, "itself": None}, ["PAN520", "PAN302"]),
         ({"leader": ""}, ["PAN302"]),
         ({"services": {}}, ["PAN204"]),
         ({"services": {"consul": [], "a_b": [], "a b": []}}, ["PAN521"]),
@@ -243,6 +248,31 @@ def test_the_agent(told, found) -> None:
         codes(agent(Agent(**{**FINE, **told}), (), {Endpoint("127.0.0.1", 53), Endpoint("10.0.0.5", 53)}.__contains__))
         == found
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "found"),
+    [
+        ("/v1/status/leader", "<html>Welcome</html>", ["PAN520"]),
+        ("/v1/status/leader", Answer(500, {}, "No cluster leader"), ["PAN520"]),
+        ("/v1/status/leader", "", ["PAN302"]),
+        ("/v1/status/leader", "[fd00::5]:8300", []),
+        ("/v1/catalog/services", Answer(500, {}, "rpc error"), ["PAN520"]),
+        ("/v1/catalog/services", Answer(403, {}, "Permission denied"), []),
+        ("/v1/catalog/services", "<html>Welcome</html>", ["PAN520"]),
+        ("/v1/agent/self", Answer(500, {}, "rpc error"), ["PAN520"]),
+        ("/v1/agent/self", Answer(403, {}, "Permission denied"), []),
+    ],
+)
+def test_what_the_agent_does_not_tell_is_a_finding(path, answer, found) -> None:
+    said = {
+        "/v1/status/leader": "10.0.0.5:8300",
+        "/v1/catalog/services": {"consul": [], "web": []},
+        "/v1/agent/self": itself(),
+    }
+    told = succeeded(asked(a_consul({**said, path: answer})))
+
+    assert codes(agent(told, (), lambda _: False)) == found
 
 
 def test_limits(tmp_path) -> None:

@@ -51,6 +51,8 @@ def test_names_are_answered_while_the_admin_is_dead_and_it_comes_back(admin):
         (200, "application/json", b"null"),
         (200, "application/json", b'[{"Node": 5}, 7, null]'),
         (200, "application/json", b"\xff\xfe{"),
+        (200, "application/json", b'{"web": 5}'),
+        (200, "application/json", b"[" * 200_000),
     ],
 )
 def test_a_consul_that_says_something_else_is_told_as_such(gateway, responder, tmp_path, status, kind, body):

@@ -1,11 +1,15 @@
 """Servers over real sockets on loopback, with a clock of our own for the deadlines."""
 
+import errno
 import itertools
+import resource
 import socket
 from time import monotonic
 
 import pytest
-from builders import Reactor, World, a_query, a_reply, addresses_in
+from builders import CLIENT, Reactor, World, a_query, a_reply, addresses_in, reason_in
+from twisted.internet.error import ConnectBindError
+from twisted.python.failure import Failure
 
 from panteras_dns.build import probe_plan
 from panteras_dns.endpoint import Endpoint
@@ -97,6 +101,104 @@ def test_a_refusal_needs_no_deadline(lab):
 
     assert lab.server.health.refused >= 1
     assert "refused" in lab.server.health.reason
+
+
+class FreshLab(Lab):
+    """A server that nobody could be asked of yet: no socket is made ahead."""
+
+    def __init__(self) -> None:
+        super().__init__(shared=False)
+        self.here = self.server.address
+        self.told: list[str] = []
+        refresh = self.server.health.changed
+        self.server.health.changed = lambda health: (refresh(health), self.told.append(health.reason))
+
+    def lose_the_way(self) -> None:
+        """The system takes no datagram to where the server is from now on: no route would be said the same way."""
+        self.server.address = Endpoint("255.255.255.255", 53)
+
+
+@pytest.fixture
+def fresh_lab():
+    made = FreshLab()
+    yield made
+    made.close()
+
+
+def test_without_a_way_to_a_server_it_is_marked_and_the_client_is_told_what_the_system_said(fresh_lab):
+    fresh_lab.lose_the_way()
+
+    answer = fresh_lab.world.ask(a_query(use_edns=0))
+
+    assert reason_in(answer)[1] == "PAN310 " + f"{fresh_lab.here} can't be asked: Permission denied"
+    assert fresh_lab.told == ["can't be asked: Permission denied"]
+    assert fresh_lab.server.health.down_since == fresh_lab.world.now
+    assert fresh_lab.server.health.full == 0
+
+
+def test_a_way_that_comes_back_is_found_by_a_probe(fresh_lab):
+    fresh_lab.lose_the_way()
+    fresh_lab.world.ask(a_query())
+    fresh_lab.server.address = fresh_lab.here
+
+    fresh_lab.server.sweep(fresh_lab.world.now + 0.1)
+    query, client = fresh_lab.socket.recvfrom(65535)
+    fresh_lab.socket.sendto(a_reply(query), client)
+    fresh_lab.reactor.deliver()
+
+    assert fresh_lab.server.health.down_since is None
+
+
+def test_sockets_made_for_a_way_that_is_gone_cost_no_question(fresh_lab):
+    fresh_lab.server.sweep(fresh_lab.world.now)
+    for port in fresh_lab.server._ahead:
+        port.sock.shutdown(socket.SHUT_WR)  # nothing leaves through it any more
+
+    fresh_lab.ask()
+
+    assert fresh_lab.server.health.down_since is None
+    assert fresh_lab.server.open_questions == 1
+
+
+def test_without_a_descriptor_for_a_question_the_server_stays_up(fresh_lab):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        answer = fresh_lab.world.ask(a_query(use_edns=0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert reason_in(answer)[1] == f"PAN310 {fresh_lab.here} was not asked: Too many open files"
+    assert fresh_lab.server.health.down_since is None
+    assert fresh_lab.server.health.full > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "marked"),
+    [
+        (errno.ENETUNREACH, "can't be reached over TCP: Network is unreachable", True),
+        (errno.EMFILE, "was not asked over TCP: Too many open files", False),
+    ],
+)
+def test_what_fails_over_tcp_is_told_and_ours_is_nothing_against_the_server(fresh_lab, number, reason, marked):
+    made, world = [], fresh_lab.world
+    fresh_lab.reactor.connectTCP = lambda host, port, line, timeout: made.append(line)
+    world.forwarder.handle_message(a_query(), CLIENT, CLIENT[0], world._reply, world.now)
+    flight = next(iter(world.forwarder.flights.values()))
+
+    made[0].clientConnectionFailed(None, Failure(ConnectBindError(number)))
+
+    assert flight.reason == f"{fresh_lab.here} {reason}"
+    assert (fresh_lab.server.health.down_since is not None) is marked
+    assert fresh_lab.socket.recv(65535)  # it was asked over UDP then
+
+
+def test_a_question_too_large_to_leave_is_nothing_against_the_server(fresh_lab):
+    taken = fresh_lab.server.ask((None, b"", None, None, 0.0, None), bytes(70_000))
+
+    assert not taken
+    assert fresh_lab.server.health.untaken == "was not asked: Message too long"
+    assert fresh_lab.server.health.down_since is None
 
 
 def test_a_marked_server_is_probed_and_any_answer_clears_it(lab):

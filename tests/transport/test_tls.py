@@ -1,12 +1,13 @@
 """DNS over TLS against real servers on loopback: who is believed, and what becomes of questions."""
 
 import contextlib
+import resource
 import threading
 from datetime import timedelta
 from time import monotonic
 
 import pytest
-from builders import a_query, a_reply, addresses_in, parsed, rcode_of
+from builders import a_query, a_reply, addresses_in, parsed, rcode_of, reason_in
 from encrypted import DAY, Authority, DotServer, framed
 from stand import Stand
 
@@ -256,6 +257,21 @@ def test_a_marked_server_is_probed_and_any_answer_clears_it(place):
 
     assert len(server.queries) == 1
     assert stand.server.open_questions == 0
+
+
+def test_without_a_descriptor_for_the_connection_the_server_stays_up(place):
+    stand, _ = place()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        stand.ask("a.example", use_edns=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert "was not asked: Too many open files" in reason_in(stand.answers()[0])[1]
+    assert (stand.changes, stand.health.full) == ([], 1)
+    stand.ask("b.example")
+    assert addresses_in(stand.answers(2)[1]) == ["192.0.2.1"]
 
 
 def test_a_closed_server_makes_no_more_connections(place):
