@@ -11,7 +11,6 @@ import click
 from panteras_dns.arguments import EndpointType, ServerType
 from panteras_dns.install.trouble import Trouble
 
-INTERRUPTED = 130
 _Command = Callable[..., Any]
 _yes = click.option("--yes", is_flag=True, help="do not ask")
 _dry = click.option("--dry-run", is_flag=True, help="show what would be changed; then end")
@@ -28,9 +27,6 @@ def _told(command: _Command) -> _Command:
         except Trouble as problem:
             click.echo(f"panteras: {problem}", err=True)
             sys.exit(problem.status)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("panteras: interrupted", err=True)
-            sys.exit(INTERRUPTED)
 
     return wrapped
 
