@@ -82,7 +82,8 @@ class Responder:
 
 
 def name_in(query: bytes) -> str:
-    return dns.message.from_wire(query).question[0].name.to_text()
+    """Whatever stands behind the question, which may be nonsense."""
+    return dns.message.from_wire(query, question_only=True).question[0].name.to_text()
 
 
 def a_record(address: str, ttl: int = 60) -> Script:
