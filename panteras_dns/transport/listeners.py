@@ -131,7 +131,8 @@ class Connection(protocol.Protocol):
         self.host = host
         self._buffer = bytearray()
         self._no_more = False
-        self._reading = False
+        self._reading = self._waiting = False
+        self._more = False  # there may be messages that were not looked at yet
         self.open = 0  # questions without an answer yet
         self.stuck = False
         self.moved = monotonic()
@@ -148,15 +149,32 @@ class Connection(protocol.Protocol):
         self._listener.turns.flush()
 
     def _read_on(self) -> None:
-        # A loop, not a call from answer(): answers from cache come at once, and a long pipeline of
-        # them must not become as deep a stack (CVE-2025-30193).
-        self._reading = True
-        while packets := unframe(self._buffer, self._listener.bounds.in_flight - self.open):
-            self.moved = monotonic()  # a whole message: single bytes keep nothing alive (RFC 7766 6.2.3)
+        """So many messages a turn, then others have theirs: a pipeline of thousands from each of many clients would
+        keep everybody else waiting for a second."""
+        room = self._listener.bounds.in_flight - self.open
+        if self.stuck or room <= 0:  # who takes its answers, or the next answer, reads on
+            self._more = bool(self._buffer)
+        else:
+            packets = unframe(self._buffer, room)
+            if packets:
+                self.moved = monotonic()  # a whole message: single bytes keep nothing alive (RFC 7766 6.2.3)
+            # No call from answer() meanwhile: answers from cache come at once, and must not become as deep a stack as
+            # there are messages (CVE-2025-30193).
+            self._reading = True
             for packet in packets:
                 self._ask(packet)
-        self._reading = False
+            self._reading = False
+            self._more = bool(packets and self._buffer)
+            if self._more and not self._waiting and not self.stuck and self.open < self._listener.bounds.in_flight:
+                self._waiting = True
+                self._listener.turns.soon(self._next_turn)
         self._breathe()
+
+    def _next_turn(self) -> None:
+        self._waiting = False
+        if self.connected:
+            self._read_on()
+            self._listener.turns.flush()
 
     def _ask(self, packet: bytes) -> None:
         self._listener.queries += 1
@@ -186,9 +204,9 @@ class Connection(protocol.Protocol):
         """Read on only while few questions are open and the client takes its answers."""
         transport: Any = self.transport
         if self._no_more:
-            if not self.open:
+            if not self.open and not self._more:
                 transport.loseConnection()
-        elif self.stuck or self.open >= self._listener.bounds.in_flight:
+        elif self.stuck or self._more or self.open >= self._listener.bounds.in_flight:
             transport.pauseProducing()
         else:
             transport.resumeProducing()
@@ -202,7 +220,8 @@ class Connection(protocol.Protocol):
 
     def resumeProducing(self) -> None:
         self.stuck = False
-        self._breathe()
+        self._read_on()
+        self._listener.turns.flush()
 
     def stopProducing(self) -> None:
         """The connection is gone; connectionLost says so too."""

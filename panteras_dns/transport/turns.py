@@ -7,6 +7,7 @@ TCP, timers and the rest get theirs. What a round leaves to be sent leaves toget
 
 import contextlib
 import select
+from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, Protocol
 
@@ -72,6 +73,10 @@ class Turns:
         elif self._epoll is not None and self._sockets.pop(sock.fileno(), None) is not None:
             with contextlib.suppress(OSError):
                 self._epoll.unregister(sock.fileno())
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have it called once everybody had a turn."""
+        self._reactor.callLater(0, call)
 
     def only_sends(self, sock: Socket) -> None:
         """Don't read *sock*, but send what it has."""

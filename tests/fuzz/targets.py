@@ -127,13 +127,16 @@ def _answered(world: World, one: FakeServer, sent: bytes, data: bytes, whole: bo
 def connection(data: bytes) -> None:
     """What a TCP client writes, cut into pieces; the first octet says how large they are."""
     world = World(special=SPECIAL)
-    made = TcpListener(world.forwarder, Turns(Reactor())).buildProtocol(PEER)
+    reactor = Reactor()
+    made = TcpListener(world.forwarder, Turns(reactor)).buildProtocol(PEER)
     assert made is not None
     transport = _Wire(peerAddress=PEER)
     made.makeConnection(transport)
     step = data[0] + 1 if data else 1
     for at in range(1, len(data), step):
         made.dataReceived(data[at : at + step])
+    while reactor.getDelayedCalls():
+        reactor.advance(0)
     written = bytearray(transport.value())
     for answer in unframe(written):
         assert answer[2] & QR

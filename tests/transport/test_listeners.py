@@ -5,6 +5,7 @@ from builders import Reactor, World, a_query, a_reply
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 
+from panteras_dns.records import special_names
 from panteras_dns.transport.listeners import TcpBounds, TcpListener
 from panteras_dns.transport.turns import Turns
 from panteras_dns.wire import frame, unframe
@@ -21,8 +22,9 @@ class Wire(StringTransport):
 
 class Lab:
     def __init__(self, **bounds) -> None:
-        self.world = World()
-        self.listener = TcpListener(self.world.forwarder, Turns(Reactor()), TcpBounds(**bounds))
+        self.world = World(special=special_names())
+        self.reactor = Reactor()
+        self.listener = TcpListener(self.world.forwarder, Turns(self.reactor), TcpBounds(**bounds))
 
     def connect(self, host: str = "127.0.0.1"):
         connection = self.listener.buildProtocol(IPv4Address("TCP", host, 40000))
@@ -69,6 +71,62 @@ def test_a_connection_with_many_open_questions_is_not_read_until_some_are_answer
         respond(lab.world)
     assert len(answers(connection)) == 12
     assert connection.transport.producerState == "producing"
+
+
+LOCAL = b"".join(frame(a_query("localhost", id=number)) for number in range(12))  # answered at once
+
+
+def test_a_long_pipeline_is_read_turn_by_turn_and_not_beyond_it():
+    lab = Lab(in_flight=5)
+    connection = lab.connect()
+
+    connection.dataReceived(LOCAL)
+    assert len(answers(connection)) == 5 and connection.transport.producerState == "paused"
+    (turn,) = lab.reactor.getDelayedCalls()
+    go_on = turn.func
+    turn.cancel()
+    go_on()
+    assert len(answers(connection)) == 10 and connection.transport.producerState == "paused"
+    lab.reactor.advance(0)
+    assert len(answers(connection)) == 12 and connection.transport.producerState == "producing"
+    assert lab.reactor.getDelayedCalls() == []
+
+
+def test_a_long_pipeline_of_a_client_that_says_no_more_is_answered_to_its_end():
+    lab = Lab(in_flight=5)
+    connection = lab.connect()
+    connection.dataReceived(LOCAL)
+
+    connection.readConnectionLost()
+    assert not connection.transport.disconnecting
+    lab.reactor.pump([0, 0])
+
+    assert len(answers(connection)) == 12 and connection.transport.disconnecting
+
+
+def test_nothing_more_is_read_of_a_client_that_takes_no_answers_until_it_does():
+    lab = Lab(in_flight=5)
+    connection = lab.connect()
+    connection.dataReceived(LOCAL)
+    connection.pauseProducing()
+
+    lab.reactor.pump([0, 0, 0])
+    assert len(answers(connection)) == 5
+    connection.resumeProducing()
+    lab.reactor.pump([0, 0])
+
+    assert len(answers(connection)) == 12 and connection.transport.producerState == "producing"
+
+
+def test_a_client_that_is_gone_is_not_read_on():
+    lab = Lab(in_flight=5)
+    connection = lab.connect()
+    connection.dataReceived(LOCAL)
+    connection.connected = 0
+    connection.connectionLost()
+
+    lab.reactor.advance(0)
+    assert len(answers(connection)) == 5
 
 
 def test_a_client_has_so_many_connections_and_no_more():
