@@ -58,6 +58,14 @@ def look_up(name: str, kind: str, server: Endpoint, tcp: bool = False, timeout: 
     return _found(question, answer, server, took)
 
 
+def attempt(name: str, kind: str, server: Endpoint, tcp: bool = False, timeout: float = 5.0) -> Found | None:
+    """The same, None when nobody answers."""
+    try:
+        return look_up(name, kind, server, tcp, timeout)
+    except Unanswered:
+        return None
+
+
 def is_gateway(server: Endpoint, timeout: float = 5.0) -> bool:
     """Whether a gateway of ours answers there: one says by which route it answers for its own host. `Unanswered` when
     nobody answers."""

@@ -111,6 +111,7 @@ MAY_IMPORT = {
     "repair": {"answer", "names", "routes", "wire"},
     "cache": {"answer", "wire"},
     "tally": set(),
+    "meter": set(),
     "plan": {"insurance", "routes", "upstream", "wire"},
     "planner": {
         "answer",
@@ -221,7 +222,7 @@ MAY_IMPORT = {
     "transport.ports": TRANSPORT_BASE | {"transport.turns"},
     "transport.line": {"flights", "transport.ports", "wire"},
     "transport.server": TRANSPORT_BASE | {"plan", "transport.line", "transport.ports"},
-    "transport.trust": set(),
+    "transport.trust": {"transport.ports"},
     "transport.secure": {"flights", "padding", "plan", "remote", "transport.ports", "transport.trust", "upstream"},
     "transport.tls": {"transport.secure", "wire"},
     "transport.https": {"answer", "remote", "transport.secure", "wire"},
@@ -610,7 +611,7 @@ MAY_IMPORT = {
         "doctor.resolver",
         "rest",
     },
-    "doctor.commands": {"arguments", "config", "consul", "doctor.examine", "doctor.host", "once", "options"},
+    "doctor.commands": {"arguments", "config", "consul", "doctor.examine", "doctor.host", "meter", "once", "options"},
     # The installation: changes the host, and takes it back. What is pure says what; few modules write.
     "install.trouble": set(),
     "install.change": set(),
@@ -682,6 +683,7 @@ MAY_IMPORT = {
         "config",
         "endpoint",
         "explain.explanation",
+        "meter",
         "once",
         "options",
         "rehearse.changes",

@@ -7,6 +7,7 @@ import click
 
 from panteras_dns.arguments import FILE, with_consul
 from panteras_dns.config import DEFAULT_FILE, load_default
+from panteras_dns.meter import meter
 from panteras_dns.options import ConfigError
 
 
@@ -45,7 +46,7 @@ def doctor(reactor: Any, /, **options: Any) -> None:
     loop = reactor()
     try:
         consul = Consul(loop, options["consul"], options["token"])
-        found = now(loop, examine(host, consul, options["quick"], _progress if sys.stderr.isatty() else _silence))
+        found = now(loop, examine(host, consul, options["quick"], meter(_bar)))
     except Failed as problem:
         click.echo(f"panteras: {problem}", err=True)
         sys.exit(3)
@@ -53,11 +54,5 @@ def doctor(reactor: Any, /, **options: Any) -> None:
     sys.exit(found.exit_status(options["strict"]))
 
 
-def _progress(done: int, of: int) -> None:
-    """One line on the terminal, gone when all is done."""
-    bar = "#" * (30 * done // of)
-    click.echo(f"\r\x1b[Klooking [{bar:<30}] {done} of {of}" if done < of else "\r\x1b[K", err=True, nl=False)
-
-
-def _silence(_done: int, _of: int) -> None:
-    """For programs."""
+def _bar(done: int, of: int) -> str:
+    return f"looking [{'#' * (30 * done // of):<30}] {done} of {of}"

@@ -5,6 +5,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from panteras_dns.doctor.finding import Finding, Unseen
 from panteras_dns.doctor.host import Host
@@ -28,11 +29,11 @@ def servers(host: Host) -> Iterator[Finding]:
     if not address:
         return
     text = host.read(_DAEMON)
-    config = host.json(_DAEMON)
-    if text is not None and not isinstance(config, dict):
-        yield Finding("PAN512", f"{_DAEMON} is no JSON object{_where(text)}", "Docker does not start with it")
+    config, problem = _object("{}" if text is None else text)
+    if problem is not None:
+        yield Finding("PAN512", f"{_DAEMON} is no JSON object{problem}", "Docker does not start with it")
         return
-    said = (config or {}).get("dns") or []
+    said = config.get("dns") or []
     asked = said or [one for one in nameservers(host.read(RESOLV_CONF) or "") if not _is_loopback(one)]
     if asked and all(host.is_gateway(Endpoint(one, 53)) for one in asked):
         return
@@ -44,7 +45,7 @@ def servers(host: Host) -> Iterator[Finding]:
         why = f"they get those of {RESOLV_CONF}: {', '.join(asked)}"
     else:
         why = f"they can't use the loopback addresses of {RESOLV_CONF}: Docker gives them servers of Google's"
-    wanted = json.dumps({**(config or {}), "dns": [address]}, indent=2)
+    wanted = json.dumps({**config, "dns": [address]}, indent=2)
     fix = (
         f"mkdir -p {_DAEMON.rpartition('/')[0]}",
         f"printf '%s\\n' {shlex.quote(wanted)} > {_DAEMON}",
@@ -104,13 +105,13 @@ def _taken(words: list[str]) -> str:
     return values.get("-j", values.get("-g", "")) if passes and values.get("-j") != "LOG" else ""
 
 
-def _where(text: str) -> str:
-    """Where JSON ends to be JSON; "" where it does not."""
+def _object(text: str) -> tuple[dict[str, Any], str | None]:
+    """A JSON object, and where it ends to be one; "" where it is JSON of another kind, None where all is well."""
     try:
-        json.loads(text)
+        found = json.loads(text)
     except ValueError as problem:
-        return f": {problem}"
-    return ""
+        return {}, f": {problem}"
+    return (found, None) if isinstance(found, dict) else ({}, "")
 
 
 def _is_loopback(text: str) -> bool:

@@ -18,7 +18,7 @@ from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.interfaces import addresses, holder, listener
 from panteras_dns.host.starting import output, to_start, to_start_consul
 from panteras_dns.options import RESOLV_CONF
-from panteras_dns.query import Found, Unanswered, is_gateway, look_up
+from panteras_dns.query import Found, attempt
 
 _PATIENCE = 2.0  # seconds for an answer
 _LONG = 20.0
@@ -48,13 +48,6 @@ class Host:
         found = self.root / path.lstrip("/")
         return str(found.readlink()) if found.is_symlink() else ""
 
-    def json(self, path: str) -> Any:
-        text = self.read(path)
-        try:
-            return None if text is None else json.loads(text)
-        except ValueError:
-            return None
-
     def command(self, *words: str) -> str | None:
         """What a command says; None where it is not there or fails."""
         return output(*words)
@@ -71,16 +64,11 @@ class Host:
         return list(json.loads(done.stdout))
 
     def ask(self, server: Endpoint, name: str, kind: str = "A") -> Found | None:
-        try:
-            return look_up(name, kind, server, timeout=_PATIENCE)
-        except Unanswered:
-            return None
+        return attempt(name, kind, server, timeout=_PATIENCE)
 
     def is_gateway(self, server: Endpoint) -> bool:
-        try:
-            return is_gateway(server, _PATIENCE)
-        except Unanswered:
-            return False
+        found = self.ask(server, "localhost")
+        return bool(found and found.route)
 
     def ask_inside(self, pid: int, server: str) -> bool | None:
         """Whether a process's network has a gateway at *server*; None without an answer. `Unseen` without rights."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from panteras_dns.doctor.containers import servers
 from panteras_dns.doctor.finding import WARNING, Finding
@@ -37,7 +38,7 @@ def running(host: Host) -> list[Container]:
         pid, name, network, path, own = (*line.split("\t"), "", "", "", "")[:5]
         if pid.isdigit() and int(pid) and network not in _OUTSIDE and ":" not in network:
             found.setdefault(network, Container(int(pid), name.lstrip("/"), network, path, own != "0"))
-    return [one for one in found.values() if _leads_out(host, one.network)][:MOST]
+    return list(islice((one for one in found.values() if _leads_out(host, one.network)), MOST))
 
 
 def _leads_out(host: Host, network: str) -> bool:

@@ -9,7 +9,7 @@ from panteras_dns.explain.verdict import Verdict
 from panteras_dns.host.interfaces import holder
 from panteras_dns.host.resolv import STUBS
 from panteras_dns.host.starting import is_here, to_start, to_start_consul
-from panteras_dns.query import Unanswered, is_gateway, look_up
+from panteras_dns.query import attempt
 
 _DNS = 53
 _DOCTOR = ("panteras doctor",)
@@ -45,20 +45,10 @@ def no_consul(server: Endpoint, reason: str) -> Verdict:
 
 def answers(server: Endpoint, timeout: float) -> bool:
     """Whether anybody answers there."""
-    try:
-        look_up("localhost", "A", server, timeout=timeout)
-    except Unanswered:
-        return False
-    return True
+    return attempt("localhost", "A", server, timeout=timeout) is not None
 
 
 def strangers(servers: Sequence[str], timeout: float) -> list[str]:
     """Those of *servers* that are no gateways."""
-    return [one for one in servers if not _is_gateway(Endpoint(one, 53), timeout)]
-
-
-def _is_gateway(server: Endpoint, timeout: float) -> bool:
-    try:
-        return is_gateway(server, timeout)
-    except Unanswered:
-        return False
+    found = {one: attempt("localhost", "A", Endpoint(one, 53), timeout=timeout) for one in servers}
+    return [one for one, told in found.items() if not (told and told.route)]

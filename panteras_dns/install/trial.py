@@ -18,7 +18,7 @@ from panteras_dns.doctor.inside import running
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.install.system import HERE, PORT
 from panteras_dns.install.trouble import Trouble
-from panteras_dns.query import Found, Unanswered, look_up
+from panteras_dns.query import Found, attempt
 
 OTHERS = ("example.com",)  # of IANA, for this: expected only where it could be looked up before
 _SERVER = Endpoint(HERE, PORT)
@@ -107,10 +107,7 @@ class Trial:
         return f"consul.service.{self.domain}"
 
     def _ask(self, name: str, kind: str, tcp: bool) -> Found | None:
-        try:
-            return look_up(name, kind, self.server, tcp, _PATIENCE)
-        except Unanswered:
-            return None
+        return attempt(name, kind, self.server, tcp, _PATIENCE)
 
 
 def _answers(found: Found | None) -> bool:

@@ -13,6 +13,7 @@ from panteras_dns.arguments import FILE, EndpointType
 from panteras_dns.config import ADMIN, DEFAULT_FILE, Config, load_default
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.explain.explanation import many
+from panteras_dns.meter import meter
 from panteras_dns.options import ConfigError
 from panteras_dns.rehearse.changes import Change, Question, questions
 
@@ -52,10 +53,10 @@ def rehearse(reactor: Any, /, **options: Any) -> None:
     except NoAdmin as problem:
         click.echo(f"panteras: {problem}", err=True)
         sys.exit(_UNKNOWN)
-    except (ConfigError, ValueError) as problem:
-        raise click.UsageError(
-            problem.errors[0] if isinstance(problem, ConfigError) else f"--names: {problem}"
-        ) from None
+    except ConfigError as problem:
+        raise click.UsageError(problem.errors[0]) from None
+    except ValueError as problem:
+        raise click.UsageError(f"--names: {problem}") from None
     sys.exit(_rehearsed(reactor(), config, asked, options))
 
 
@@ -70,7 +71,7 @@ def _rehearsed(reactor: Any, config: Config, asked: Sequence[Question], options:
     from panteras_dns.once import Failed, now
     from panteras_dns.rehearse.stage import compare
 
-    told = _progress if sys.stderr.isatty() else _silence
+    told = meter(lambda done, of: f"asked {done} of {of}")
     try:
         found, silent = now(reactor, compare(reactor, config, asked, options["server"], told))
     except ConfigError as problem:
@@ -92,11 +93,3 @@ def _lines(found: Sequence[Change], count: int) -> Iterable[str]:
     for one in found:
         yield f"{one.name} {one.type}: {one.before} -> {one.after}"
     yield f"{many(count, 'question')}, {len(found)} answered otherwise"
-
-
-def _progress(done: int, of: int) -> None:
-    click.echo(f"\r\x1b[Kasked {done} of {of}" if done < of else "\r\x1b[K", err=True, nl=False)
-
-
-def _silence(_done: int, _of: int) -> None:
-    """For programs."""

@@ -11,7 +11,7 @@ from panteras_dns.app import Options, Service
 from panteras_dns.config import Config
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.sockets import bind, endpoint_of
-from panteras_dns.query import Found, Unanswered, look_up
+from panteras_dns.query import Found, attempt
 from panteras_dns.rehearse.changes import Change, Question, change, differs
 
 _PATIENCE = 3.0  # seconds for an answer
@@ -55,8 +55,8 @@ def _start(reactor: Any, config: Config, running: Endpoint) -> Endpoint:
 def _look(question: Question, server: Endpoint) -> Any:
     def look() -> Found | None:
         try:
-            return look_up(*question, server, timeout=_PATIENCE)
-        except (Unanswered, ValueError):
+            return attempt(*question, server, timeout=_PATIENCE)
+        except ValueError:  # no question: nobody is asked
             return None
 
     return deferToThread(look)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from twisted.internet import error, protocol
+from twisted.internet import protocol
 
 from panteras_dns.flights import Ask
-from panteras_dns.transport.ports import IDS_A_PORT, OURS, Owner, random_source
+from panteras_dns.transport.ports import IDS_A_PORT, OURS, Owner, no_way, random_source
 from panteras_dns.wire import frame, unframe
 
 _TCP_TIMEOUT = 3.0  # seconds to connect
@@ -74,7 +74,7 @@ class Line(protocol.ClientFactory):
         if number in OURS:
             self._fail(list(self._pending), f"was not asked over TCP: {os.strerror(number)}", self._server.pass_over)
         else:
-            self._fail(list(self._pending), _way(reason, number))
+            self._fail(list(self._pending), no_way(reason.value))
 
     def clientConnectionLost(self, connector: Any, reason: Any) -> None:
         self._connector = self._connection = None
@@ -103,13 +103,6 @@ class Line(protocol.ClientFactory):
     def close(self) -> None:
         if self._connector is not None:
             self._connector.disconnect()
-
-
-def _way(reason: Any, number: int | None) -> str:
-    """Why there is no connection; *number* is the system's, where it said so."""
-    if reason.check(error.ConnectionRefusedError):
-        return "refused the connection"
-    return f"can't be reached over TCP: {os.strerror(number)}" if number else "can't be reached over TCP"
 
 
 class _LineProtocol(protocol.Protocol):

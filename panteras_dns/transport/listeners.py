@@ -165,7 +165,7 @@ class Connection(protocol.Protocol):
                 self._ask(packet)
             self._reading = False
             self._more = bool(packets and self._buffer)
-            if self._more and not self._waiting and not self.stuck and self.open < self._listener.bounds.in_flight:
+            if self._more and not self._waiting:
                 self._waiting = True
                 self._listener.turns.soon(self._next_turn)
         self._breathe()

@@ -7,11 +7,14 @@ from elsewhere.
 """
 
 import errno
+import os
 import random
 import socket
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from twisted.internet import error
 
 from panteras_dns import batch
 from panteras_dns.endpoint import Endpoint
@@ -29,6 +32,14 @@ _RECEIVE_BUFFER = 4 << 20
 OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EMSGSIZE})
 
 random_source = random.SystemRandom()
+
+
+def no_way(problem: BaseException) -> str:
+    """Why there is no connection, with the system's reason where it gave one."""
+    if isinstance(problem, error.ConnectionRefusedError):
+        return "refused the connection"
+    number = getattr(problem, "osError", None)
+    return f"can't be reached over TCP: {os.strerror(number)}" if number else "can't be reached over TCP"
 
 
 @dataclass

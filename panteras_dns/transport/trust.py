@@ -5,7 +5,6 @@ weaker way, and no fallback to plain text.
 """
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,8 @@ from twisted.internet import error, ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
+from panteras_dns.transport.ports import no_way
+
 _PROBLEMS = {  # X509_V_ERR_*: what the verification of a chain stumbles over
     9: "is not valid yet",
     10: "has expired",
@@ -26,7 +27,6 @@ _PROBLEMS = {  # X509_V_ERR_*: what the verification of a chain stumbles over
 }
 _UNTRUSTED = {2, 7, 18, 19, 20, 21}  # no issuer to be found, one with another key, or one that signed itself
 
-_NO_WAY = "can't be reached over TCP"
 _PLAIN = (
     "wrong version number",
     "record layer failure",
@@ -85,10 +85,8 @@ class Trust:
         """Why there is no connection, as what the server does or has."""
         if self._problem:
             return self._problem
-        if isinstance(problem, error.ConnectionRefusedError):
-            return "refused the connection"
-        if isinstance(problem, error.ConnectError):  # time-out, no route and the like
-            return f"{_NO_WAY}: {os.strerror(problem.osError)}" if problem.osError else _NO_WAY
+        if isinstance(problem, error.ConnectError):  # refused, time-out, no route and the like
+            return no_way(problem)
         if not isinstance(problem, SSL.Error):
             return "closed the connection during the TLS handshake"
         words = "; ".join(part[-1] for part in problem.args[0]) if problem.args and problem.args[0] else ""

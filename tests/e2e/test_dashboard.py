@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from lab import addresses
-from lab.browser import Hands, shows, text
+from lab.browser import Hands, shows, text, visit
 from lab.consul import Consul
 from lab.dig import ask
 from lab.gateway import Gateway
@@ -49,10 +49,7 @@ def load(laptop: Namespace, consul: Consul, python1: list[Instance], gateway: Ga
 
 @pytest.fixture
 def browser(host: Namespace, load: None) -> Iterator[Hands]:
-    made = Hands(host)
-    made.do(lambda driver: driver.get(PAGE))
-    yield made
-    made.close()
+    yield from visit(host, PAGE)
 
 
 def click(browser: Hands, where: str, what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 from lab import addresses
-from lab.browser import Hands, shows, text
+from lab.browser import Hands, shows, text, visit
 from lab.consul import Consul
 from lab.docker import Docker
 from lab.door import Door, Tunnel
@@ -107,10 +107,7 @@ def alice(doors: Doors) -> Path:
 
 @pytest.fixture
 def page(doors: Doors, host: Namespace) -> Iterator[Hands]:
-    browser = Hands(host)
-    browser.do(lambda driver: driver.get(PAGE))
-    yield browser
-    browser.close()
+    yield from visit(host, PAGE)
 
 
 @pytest.fixture

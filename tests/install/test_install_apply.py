@@ -165,19 +165,6 @@ def test_a_trial_that_fails_takes_all_back_at_once(tmp_path, trial) -> None:
     assert tree(tmp_path) == before
 
 
-def test_a_bug_of_ours_takes_all_back(tmp_path) -> None:
-    machine = a_plain(tmp_path)
-    before = tree(tmp_path)
-
-    class Broken(Answers):
-        def host(self):
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        apply(machine, journal_of(machine), Broken(), SAID.append)
-    assert tree(tmp_path) == before
-
-
 def test_containers_that_could_not_reach_it_take_all_back(tmp_path) -> None:
     machine = a_plain(tmp_path)
     object.__setattr__(machine, "docker", "172.17.0.1")
@@ -209,16 +196,17 @@ def test_a_command_that_fails_takes_all_back(tmp_path) -> None:
     assert tree(tmp_path) == before and "systemctl stop panteras-dns.socket panteras-dns.service" in machine.ran
 
 
-def test_an_interrupt_takes_all_back(tmp_path) -> None:
+@pytest.mark.parametrize("end", [KeyboardInterrupt, ZeroDivisionError], ids=["an interrupt", "a bug of ours"])
+def test_whatever_ends_it_takes_all_back(tmp_path, end) -> None:
     machine = a_plain(tmp_path)
     before = tree(tmp_path)
 
-    class Interrupted(Answers):
+    class Ended(Answers):
         def host(self):
-            raise KeyboardInterrupt
+            raise end
 
-    with pytest.raises(KeyboardInterrupt):
-        apply(machine, journal_of(machine), Interrupted(), SAID.append)
+    with pytest.raises(end):
+        apply(machine, journal_of(machine), Ended(), SAID.append)
     assert tree(tmp_path) == before
 
 

@@ -2,7 +2,7 @@
 
 import ctypes
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,14 @@ class Hands:
     def complaints(self) -> list[str]:
         """What the browser's console has had to say: errors, and what the page's policy forbade."""
         return [str(one["message"]) for one in self.do(lambda driver: driver.get_log("browser"))]
+
+
+def visit(host: Namespace, url: str) -> Iterator[Hands]:
+    """A browser on *host* that has opened *url*, until the test is over."""
+    made = Hands(host)
+    made.do(lambda driver: driver.get(url))
+    yield made
+    made.close()
 
 
 def text(browser: Hands, where: str) -> str:
