@@ -5,18 +5,31 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from panteras_dns.access import doorway, names, report, vault
 from panteras_dns.access import tell as telling
-from panteras_dns.access.commandline import PATH, json, with_ca_key, with_passphrase, with_state
+from panteras_dns.access.commandline import (
+    DAYS,
+    PATH,
+    json,
+    with_keyring,
+    with_people,
+    with_settings,
+    with_state,
+    with_terms,
+)
 from panteras_dns.access.ssh import sshd
 from panteras_dns.access.trouble import Misuse, Trouble
-from panteras_dns.access.vault import Vault
+from panteras_dns.access.vault import UNLOCKED, Keyring, Vault
 
-_DAYS, _WARN, _WARN_OWN = 30, 14, 60
+if TYPE_CHECKING:
+    from panteras_dns.access.door import Terms
+    from panteras_dns.access.settings import Settings
+
+_WARN, _WARN_OWN = 14, 60  # days
 
 
 class _Group(click.Group):
@@ -46,29 +59,22 @@ for command in (doorway.check, doorway.door, doorway.health, doorway.render):
     access.add_command(command)
 
 
-def _identities(vault: Vault, passphrase: bytes | None = None, ca_key: Path | None = None) -> Any:
+def _identities(vault: Vault, keyring: Keyring = UNLOCKED) -> Any:
     from panteras_dns.access import doors
 
-    return doors.identities(vault, passphrase, ca_key)
+    return doors.identities(vault, keyring)
 
 
 @access.command()
 @with_state
-@with_passphrase
-@with_ca_key
-@click.option("--network", "networks", multiple=True, help="network of services  [default: docker's bridges]")
-@click.option("--dns", help="this docker host's DNS, as containers reach it  [default: the address of docker0]")
-@click.option("--domain", default="consul", show_default=True, help="Consul's domain")
-@click.option("--account", default="tunnel", show_default=True, help="account that people log in to")
+@with_keyring
+@with_settings
 @click.option("--uid", type=int, default=vault.DOOR_UID, show_default=True, help="the SSH door's uid in its container")
 @click.option("--pool", help="addresses of VPN clients  [default: some of 10.64.0.0/10, by chance]")
 @click.option("--tunnel", type=click.Choice(["split", "full"]), default="split", show_default=True, help="of the VPN")
 @click.option("--udp", type=int, default=1194, show_default=True, help="port of the VPN, 0 for none")
 @click.option("--tcp", type=int, default=443, show_default=True, help="port of the VPN over TCP, 0 for none")
-def init(
-    vault: Vault, passphrase: bytes | None, ca_key: Path | None, networks: Sequence[str], dns: str | None, domain: str,
-    account: str, uid: int, **vpn: Any,
-) -> None:  # fmt: skip
+def init(vault: Vault, keyring: Keyring, chosen: "Settings", uid: int, **vpn: Any) -> None:
     """Make the state directory: the CAs, the keys of the doors, an empty index. Never overwrites.
 
     \b
@@ -78,12 +84,10 @@ def init(
     """
     from panteras_dns.access import docker_host, doors
     from panteras_dns.access.kit import overlaps
-    from panteras_dns.access.settings import settings
     from panteras_dns.access.vpn.settings import new
 
-    chosen = settings(networks or docker_host.networks(), dns or docker_host.address(), domain, account)
     tunnel = new(chosen, docker_host.attached(), **vpn)
-    doors.create(vault, chosen, tunnel, passphrase, uid, ca_key)
+    doors.create(vault, keyring, chosen, tunnel, uid)
     for sentence in overlaps(chosen.networks):
         click.echo(f"note: {sentence}", err=True)
     click.echo(f"made {vault.root}: {', '.join(map(str, chosen.networks))}, DNS {chosen.dns}, VPN {tunnel.pool}")
@@ -91,21 +95,15 @@ def init(
 
 
 @access.command()
-@click.argument("people", metavar="NAME[/DEVICE]...", nargs=-1)
 @with_state
-@with_passphrase
-@with_ca_key
+@with_people
+@with_keyring
 @click.option("--door", type=click.Choice(["ssh", "vpn", "both"]), default="ssh", show_default=True, help="way in")
-@click.option("--device", default=names.DEFAULT_DEVICE, show_default=True, help="of who is named without one")
-@click.option("--file", type=PATH, help="more people, one NAME[/DEVICE] a line")
-@click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for")
-@click.option("--services", default="", help="services that may be reached, as 'python*,web'  [default: all]")
-@click.option("--public-key", type=PATH, help="her own key for the SSH door  [default: make a key pair]")
+@with_terms
 @json
 def grant(
-    people: Sequence[str], vault: Vault, passphrase: bytes | None, ca_key: Path | None, door: str, device: str,
-    file: Path | None, days: int, services: str, public_key: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    vault: Vault, who: Sequence[tuple[str, str]], keyring: Keyring, door: str, terms: "Terms", as_json: bool
+) -> None:
     """Let people in, each with one device: all who are named, or nobody.
 
     \b
@@ -114,39 +112,22 @@ def grant(
     sudo panteras access grant carol --device phone --door vpn --days 365
     sudo panteras access grant --file team.txt
     """
-    lines = vault.read(file).decode("utf-8", "replace").splitlines() if file else []
-    named = [*people, *filter(None, map(str.strip, lines))]
-    who = names.people(named, names.name(device, "device"))
-    limit = names.services(services)
-    if public_key and len(who) > 1:
+    if terms.key and len(who) > 1:
         raise Misuse("--public-key: is for one device, expected one NAME")
     from panteras_dns.access import doors
-    from panteras_dns.access.door import Terms
-    from panteras_dns.access.identities import read_public_key
 
-    key = read_public_key(public_key) if public_key else None
-    identities = _identities(vault, passphrase, ca_key)
-    entries = identities.grant(who, doors.named(door, vault), Terms(days, limit, key))
+    entries = _identities(vault, keyring).grant(who, doors.named(door, vault), terms)
     click.echo(report.as_json(entries) if as_json else report.granted(entries))
 
 
 @access.command()
 @click.argument("who", metavar="NAME[/DEVICE]")
 @with_state
-@with_passphrase
-@with_ca_key
-@click.option("--days", type=int, default=_DAYS, show_default=True, help="how long it is good for, from now")
+@with_keyring
+@click.option("--days", type=int, default=DAYS, show_default=True, help="how long it is good for, from now")
 @click.option("--services", help="other services than before; '' for all")
 @json
-def renew(
-    who: str,
-    vault: Vault,
-    passphrase: bytes | None,
-    ca_key: Path | None,
-    days: int,
-    services: str | None,
-    as_json: bool,
-) -> None:
+def renew(who: str, vault: Vault, keyring: Keyring, days: int, services: str | None, as_json: bool) -> None:
     """New certificates for the same keys; hand out a new kit. NAME `gateway:` renews the doors' own.
 
     \b
@@ -154,12 +135,12 @@ def renew(
     sudo panteras access renew gateway:
     """
     if who == "gateway:":
-        own = _identities(vault, passphrase, ca_key).renew_doors()
+        own = _identities(vault, keyring).renew_doors()
         click.echo(report.own(own))
         return
     name, device = names.pair(who)
     limit = None if services is None else names.services(services)
-    entries = _identities(vault, passphrase, ca_key).renew(name, device, days, limit)
+    entries = _identities(vault, keyring).renew(name, device, days, limit)
     click.echo(report.as_json(entries) if as_json else report.granted(entries))
 
 
@@ -286,14 +267,14 @@ def kit(who: str, vault: Vault, gateway: str, out: Path | None, identity_file: s
 
 @access.command()
 @with_state
-@with_passphrase
-def repair(vault: Vault, passphrase: bytes | None) -> None:
+@with_keyring
+def repair(vault: Vault, keyring: Keyring) -> None:
     """Write anew what the doors read of who is revoked, from the index; make a door that is not there yet."""
     from panteras_dns.access import docker_host, doors
 
     if not doors.has_vpn(vault):
         vault.check()
-        doors.add_vpn(vault, doorway.settings(vault), docker_host.attached(), passphrase)
+        doors.add_vpn(vault, keyring, doorway.settings(vault), docker_host.attached())
         click.echo(f"made {vault.vpn}")
-    _identities(vault, passphrase).shut()
+    _identities(vault, keyring).shut()
     click.echo(f"wrote {vault.revoked}, {vault.vpn_revoked}")

@@ -1,35 +1,32 @@
 """Which doors a state directory has: the one place that knows all kinds."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from panteras_dns.access.door import Door
 from panteras_dns.access.identities import Identities, create_index
 from panteras_dns.access.settings import Network, Settings
 from panteras_dns.access.ssh.door import SshDoor
 from panteras_dns.access.trouble import Misuse
-from panteras_dns.access.vault import Vault
+from panteras_dns.access.vault import UNLOCKED, Keyring, Vault
 from panteras_dns.access.vpn import settings as vpn
 from panteras_dns.access.vpn.door import VpnDoor
 
 KINDS = ("ssh", "vpn")
 
 
-def identities(vault: Vault, passphrase: bytes | None = None, ca_key: Path | None = None) -> Identities:
+def identities(vault: Vault, keyring: Keyring = UNLOCKED) -> Identities:
     """Those of a state directory, with all of its doors."""
-    doors: list[Door] = [SshDoor(vault, passphrase)]
+    doors: list[Door] = [SshDoor(vault, keyring)]
     if has_vpn(vault):
-        doors.append(VpnDoor(vault, passphrase, ca_key))
+        doors.append(VpnDoor(vault, keyring))
     return Identities(vault, doors)
 
 
-def create(
-    vault: Vault, ssh: Settings, chosen: vpn.Vpn, passphrase: bytes | None, door_uid: int, ca_key: Path | None
-) -> None:
+def create(vault: Vault, keyring: Keyring, ssh: Settings, chosen: vpn.Vpn, door_uid: int) -> None:
     """A new state directory. The index comes last: without it there is none yet, and this may run again."""
     vault.create(door_uid)
-    SshDoor.create(vault, ssh, passphrase)
-    VpnDoor.create(vault, chosen, passphrase, ca_key)
+    SshDoor.create(vault, ssh, keyring)
+    VpnDoor.create(vault, chosen, keyring)
     create_index(vault)
 
 
@@ -38,9 +35,9 @@ def has_vpn(vault: Vault) -> bool:
     return vault.vpn_settings.exists()
 
 
-def add_vpn(vault: Vault, ssh: Settings, here: Iterable[Network], passphrase: bytes | None) -> None:
+def add_vpn(vault: Vault, keyring: Keyring, ssh: Settings, here: Iterable[Network]) -> None:
     """Give an older state directory its door for the VPN."""
-    VpnDoor.create(vault, vpn.new(ssh, here, None, vpn.SPLIT, 1194, 443), passphrase)
+    VpnDoor.create(vault, vpn.new(ssh, here, None, vpn.SPLIT, 1194, 443), keyring)
 
 
 def named(text: str, vault: Vault) -> Sequence[str]:

@@ -14,6 +14,7 @@ import contextlib
 import os
 import secrets
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from panteras_dns.access.trouble import Misuse, Trouble
@@ -23,6 +24,18 @@ DOOR_UID = 10022  # the account of the container
 
 _PRIVATE_DIRECTORY, _PRIVATE = 0o700, 0o600
 _PASSAGE = 0o711  # of a directory: others may get to what is open to them within, and see nothing on the way
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """What the keys of the CAs are opened with: *passphrase*, where they have one; *vpn_ca*, where that of the VPN is
+    kept, if not in the state directory."""
+
+    passphrase: bytes | None = field(default=None, repr=False)
+    vpn_ca: Path | None = None
+
+
+UNLOCKED = Keyring()
 
 
 class Vault:

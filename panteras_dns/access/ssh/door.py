@@ -11,7 +11,7 @@ from panteras_dns.access.settings import Settings
 from panteras_dns.access.ssh import ca, certificate, krl, sessions
 from panteras_dns.access.ssh.certificate import Certificate
 from panteras_dns.access.ssh.publickey import PublicKey, public_key
-from panteras_dns.access.vault import Vault
+from panteras_dns.access.vault import UNLOCKED, Keyring, Vault
 
 _OWN_DAYS = 730
 _MOST_DAYS = 3650
@@ -19,21 +19,21 @@ _PATIENCE = 5.0  # seconds for sessions to end
 
 
 class SshDoor:
-    """*passphrase*: of the CAs, where they have one."""
+    """The way in for sshuttle."""
 
     kind = "ssh"
 
-    def __init__(self, vault: Vault, passphrase: bytes | None = None) -> None:
+    def __init__(self, vault: Vault, keyring: Keyring = UNLOCKED) -> None:
         self._vault = vault
-        self._passphrase = passphrase
+        self._keyring = keyring
 
     @staticmethod
-    def create(vault: Vault, chosen: Settings, passphrase: bytes | None) -> None:
+    def create(vault: Vault, chosen: Settings, keyring: Keyring = UNLOCKED) -> None:
         """Make the CAs, the door's key, its settings and an empty list of revoked keys."""
         for path in (vault.user_ca, vault.host_ca, vault.host_key):
             path.unlink(missing_ok=True)  # of an attempt that was cut short: nothing was signed with them
-        user_ca, user_public = ca.new_key("user CA", passphrase)
-        host_ca, host_public = ca.new_key("host CA", passphrase)
+        user_ca, user_public = ca.new_key("user CA", keyring.passphrase)
+        host_ca, host_public = ca.new_key("host CA", keyring.passphrase)
         host_key, host_key_public = ca.new_key("host key")
         vault.write(vault.user_ca, user_ca)
         vault.write(vault.host_ca, host_ca)
@@ -41,7 +41,7 @@ class SshDoor:
         vault.replace(vault.user_ca_public, f"{user_public} panteras user CA\n".encode())
         vault.replace(vault.host_ca_public, f"{host_public} panteras host CA\n".encode())
         vault.replace(vault.settings, chosen.as_text().encode())
-        authority = ca.Authority(host_ca, passphrase, str(vault.host_ca))
+        authority = ca.Authority(host_ca, keyring.passphrase, str(vault.host_ca))
         vault.replace(vault.host_certificate, _own_certificate(authority, host_key_public))
         vault.replace(vault.revoked, krl.write(user_public.blob, [], [], 1, now()))
 
@@ -72,7 +72,9 @@ class SshDoor:
 
     def renew_own(self) -> None:
         private = self._vault.read(self._vault.host_key)
-        authority = ca.Authority(self._vault.read(self._vault.host_ca), self._passphrase, str(self._vault.host_ca))
+        authority = ca.Authority(
+            self._vault.read(self._vault.host_ca), self._keyring.passphrase, str(self._vault.host_ca)
+        )
         door = ca.Authority(private, None, str(self._vault.host_key))
         self._vault.replace(self._vault.host_certificate, _own_certificate(authority, door.public))
 
@@ -110,7 +112,7 @@ class SshDoor:
     @cached_property
     def _authority(self) -> ca.Authority:
         path = self._vault.user_ca
-        return ca.Authority(self._vault.read(path), self._passphrase, str(path))
+        return ca.Authority(self._vault.read(path), self._keyring.passphrase, str(path))
 
     @cached_property
     def _account(self) -> str:

@@ -4,7 +4,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from cryptography import x509 as names
@@ -14,7 +13,7 @@ from panteras_dns.access.door import ALIAS, DAY, SLACK, Ended, Ending, Terms, ch
 from panteras_dns.access.index import Entry, Index, new_serial
 from panteras_dns.access.report import instant
 from panteras_dns.access.trouble import Trouble
-from panteras_dns.access.vault import Vault
+from panteras_dns.access.vault import UNLOCKED, Keyring, Vault
 from panteras_dns.access.vpn import management, tlscrypt, x509
 from panteras_dns.access.vpn.roster import Listed
 from panteras_dns.access.vpn.settings import Vpn
@@ -28,18 +27,18 @@ _SOCKETS = "*.sock"
 
 
 class VpnDoor:
-    """*passphrase*: of the CA, where it has one. *ca_key*: where its key is, if not in the state directory."""
+    """The way in for OpenVPN."""
 
     kind = "vpn"
 
-    def __init__(self, vault: Vault, passphrase: bytes | None = None, ca_key: Path | None = None) -> None:
+    def __init__(self, vault: Vault, keyring: Keyring = UNLOCKED) -> None:
         self._vault = vault
-        self._passphrase = passphrase
-        self._ca_key = ca_key or vault.vpn_ca
+        self._keyring = keyring
+        self._ca_key = keyring.vpn_ca or vault.vpn_ca
         self._before: Counter[str] = Counter()  # who was connected when the last was revoked
 
     @staticmethod
-    def create(vault: Vault, chosen: Vpn, passphrase: bytes | None, ca_key: Path | None = None) -> None:
+    def create(vault: Vault, chosen: Vpn, keyring: Keyring = UNLOCKED) -> None:
         """Make the CA, the server's certificate and keys, and the settings."""
         vault.create_vpn()
         for path in (vault.vpn_ca, vault.vpn_key, vault.vpn_wrapping_key):
@@ -47,12 +46,12 @@ class VpnDoor:
         began = now()
         key, server = x509.new_key(), x509.new_key()
         certificate = x509.new_authority(key, _CA_NAME, new_serial(), began - SLACK, began + CA_DAYS * DAY)
-        vault.write(ca_key or vault.vpn_ca, x509.key_as_pem(key, passphrase))
+        vault.write(keyring.vpn_ca or vault.vpn_ca, x509.key_as_pem(key, keyring.passphrase))
         vault.write(vault.vpn_key, x509.key_as_pem(server))
         vault.write(vault.vpn_wrapping_key, tlscrypt.new_server_key().encode())
         vault.replace(vault.vpn_ca_certificate, certificate)
         vault.replace(vault.vpn_settings, chosen.as_text().encode())
-        door = VpnDoor(vault, passphrase, ca_key)
+        door = VpnDoor(vault, keyring)
         vault.replace(vault.vpn_certificate, door._own_certificate(server.public_key()))
 
     def issue(self, name: str, device: str, terms: Terms) -> Entry:
@@ -169,7 +168,7 @@ class VpnDoor:
         if not self._ca_key.exists():
             raise Trouble(f"{self._ca_key}: the key of the VPN's CA is not here; say with --ca-key where it is kept")
         certificate = self._vault.read(self._vault.vpn_ca_certificate)
-        return Authority(self._vault.read(self._ca_key), self._passphrase, certificate, str(self._ca_key))
+        return Authority(self._vault.read(self._ca_key), self._keyring.passphrase, certificate, str(self._ca_key))
 
     @cached_property
     def _wrapping_key(self) -> str:
