@@ -128,18 +128,21 @@ def test_a_vpn_certificate_lasts_a_year_at_most(tmp_path: Path) -> None:
     assert (status, told) == (2, "panteras: days: 366, expected 1 to 365 for the VPN door\n")
 
 
-def test_a_state_directory_of_before_the_vpn_gets_its_door(tmp_path: Path) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_state_directory_of_before_the_vpn_gets_its_door(tmp_path: Path, elsewhere: bool) -> None:
     home = Household(tmp_path).begin()
     for path in sorted((home.vault.vpn, home.vault.vpn_run), reverse=True):
         subprocess.run(["rm", "-r", str(path)], check=True)
     home.vault.vpn_ca.unlink()
+    key = ["--ca-key", str(tmp_path / "stick")] if elsewhere else []
 
     refused = home.attempt("grant", "alice", "--door", "vpn")
-    home.run("repair")
+    home.run("repair", *key)
 
+    assert home.vault.vpn_ca.exists() is not elsewhere
     assert refused[0] == 2
     assert refused[1].endswith("has no VPN door yet; run: panteras access repair\n")
-    assert home.attempt("grant", "alice", "--door", "vpn")[0] == 0
+    assert home.attempt("grant", "alice", "--door", "vpn", *key)[0] == 0
 
 
 def test_a_wrapped_key_says_whose_it_is_to_its_own_server_alone() -> None:
