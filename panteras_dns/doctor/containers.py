@@ -1,13 +1,12 @@
-"""Whom containers ask, and whether they get through."""
+"""Whom containers ask."""
 
 import ipaddress
 import json
 import shlex
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
-from panteras_dns.doctor.finding import Finding, Unseen
+from panteras_dns.doctor.finding import Finding
 from panteras_dns.doctor.host import Host
 from panteras_dns.doctor.resolver import RESOLV_CONF, need_gateway
 from panteras_dns.endpoint import Endpoint
@@ -57,52 +56,6 @@ def servers(host: Host) -> Iterator[Finding]:
         )
     else:
         yield Finding("PAN510", "containers do not ask the gateway", f"{why}; nor does one answer at {address}")
-
-
-def firewall(host: Host) -> Iterator[Finding]:
-    """What comes from docker's bridge reaches port 53."""
-    if not bridge(host):
-        return
-    told = host.command("iptables", "-S", "INPUT")
-    if told is None:
-        raise Unseen("the rules can't be seen: run it as root, with iptables")
-    if verdict(told.splitlines()) == "ACCEPT":
-        return
-    yield Finding(
-        "PAN511",
-        "the firewall drops what containers ask",
-        "the chain INPUT takes nothing from docker0 at port 53",
-        tuple(f"iptables -I INPUT -i docker0 -p {kind} --dport 53 -j ACCEPT" for kind in ("udp", "tcp")),
-    )
-
-
-def verdict(rules: list[str]) -> str:
-    """What becomes of a first datagram from docker0 to port 53: the target of the first rule that takes it, or the
-    policy. `Unseen` where a chain of somebody else's decides."""
-    policy = "ACCEPT"
-    for rule in rules:
-        words = rule.split()
-        if words[:1] == ["-P"]:
-            policy = words[2]
-        elif (target := _taken(words)) in ("ACCEPT", "DROP", "REJECT"):
-            return "ACCEPT" if target == "ACCEPT" else "DROP"
-        elif target:
-            raise Unseen(f"the chain {target} decides")
-    return policy
-
-
-def _taken(words: list[str]) -> str:
-    """The target of a rule that takes that datagram, or ""."""
-    values = dict(pairwise(words))
-    interface, states = values.get("-i", ""), values.get("--ctstate") or values.get("--state") or "NEW"
-    passes = (
-        (not interface or interface in ("docker0", "docker+"))
-        and values.get("-p", "udp") in ("udp", "all")
-        and values.get("--dport", "53") in ("53", "53:53")
-        and "NEW" in states.split(",")
-        and not {"-s", "-d", "!"} & set(words)
-    )
-    return values.get("-j", values.get("-g", "")) if passes and values.get("-j") != "LOG" else ""
 
 
 def _object(text: str) -> tuple[dict[str, Any], str | None]:

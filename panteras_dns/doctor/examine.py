@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 from twisted.internet.threads import deferToThread
 
 from panteras_dns.consul import Consul, Refused
-from panteras_dns.doctor import containers, inside, machine, resolver
+from panteras_dns.doctor import containers, firewall, inside, machine, resolver
 from panteras_dns.doctor.consul import Agent, agent
 from panteras_dns.doctor.finding import Finding, Looked, Report, Unseen
 from panteras_dns.doctor.host import Host
@@ -22,7 +22,7 @@ ALL: dict[str, Check] = {
     **QUICK,
     "this machine's resolver": resolver.resolv_conf,
     "containers' resolver": containers.servers,
-    "firewall for containers": containers.firewall,
+    "firewall for containers": firewall.firewall,
     "a look-up in containers": inside.lookup,
     "clock": machine.clock,
     "limits": machine.limits,

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from panteras_dns.doctor.containers import servers
 from panteras_dns.doctor.finding import WARNING, Finding
@@ -13,6 +12,7 @@ from panteras_dns.host.resolv import nameservers
 
 MOST = 5  # containers that are looked at, each in another network
 _SHOWN = "{{.State.Pid}}\t{{.Name}}\t{{.HostConfig.NetworkMode}}\t{{.ResolvConfPath}}\t{{len .HostConfig.Dns}}"
+_NETWORK = '{{.Internal}}\t{{.Driver}}\t{{.Id}}\t{{index .Options "com.docker.network.bridge.name"}}'
 _ID = re.compile(r"[0-9a-f]{12,64}")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _OUTSIDE = ("host", "none")  # no network of its own, or none at all; and `container:…`, which has another's
@@ -20,11 +20,13 @@ _OUTSIDE = ("host", "none")  # no network of its own, or none at all; and `conta
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One that runs. *network*: as Docker calls it; *own*: it was started with servers of its own (`--dns`)."""
+    """One that runs. *network*: as Docker calls it; *bridge*: the interface of this host that it asks through, "" where
+    that is not known; *own*: it was started with servers of its own (`--dns`)."""
 
     pid: int
     name: str
     network: str
+    bridge: str
     resolv_conf: str
     own: bool
 
@@ -36,16 +38,22 @@ def running(host: Host) -> list[Container]:
     found: dict[str, Container] = {}
     for line in (told or "").splitlines():
         pid, name, network, path, own = (*line.split("\t"), "", "", "", "")[:5]
-        if pid.isdigit() and int(pid) and network not in _OUTSIDE and ":" not in network:
-            found.setdefault(network, Container(int(pid), name.lstrip("/"), network, path, own != "0"))
-    return list(islice((one for one in found.values() if _leads_out(host, one.network)), MOST))
+        if pid.isdigit() and int(pid) and network not in _OUTSIDE and ":" not in network and network not in found:
+            bridge = _bridge(host, network)
+            if bridge is not None and len(found) < MOST:
+                found[network] = Container(int(pid), name.lstrip("/"), network, bridge, path, own != "0")
+    return list(found.values())
 
 
-def _leads_out(host: Host, network: str) -> bool:
-    """Whether who is in it can reach this host: not from one that was made `--internal`."""
+def _bridge(host: Host, network: str) -> str | None:
+    """The interface that leads from a network to this host; None from one that was made `--internal`: there is none."""
     name = "bridge" if network == "default" else network
-    told = host.command("docker", "network", "inspect", "--format", "{{.Internal}}", name)
-    return (told or "").strip() != "true"
+    told = host.command("docker", "network", "inspect", "--format", _NETWORK, name) or ""
+    internal, driver, identity, option = (*told.strip("\n").split("\t"), "", "", "")[:4]
+    if internal == "true":
+        return None
+    found = {"bridge": option or f"br-{identity[:12]}", "overlay": "docker_gwbridge"}.get(driver, "")
+    return found if _PLAIN.fullmatch(found) else ""
 
 
 def lookup(host: Host) -> Iterator[Finding]:

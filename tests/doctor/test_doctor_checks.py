@@ -8,7 +8,7 @@ import pytest
 from builders import a_consul, succeeded
 
 from panteras_dns.config import parse
-from panteras_dns.doctor import containers, machine, resolver
+from panteras_dns.doctor import containers, firewall, machine, resolver
 from panteras_dns.doctor.consul import Agent, agent
 from panteras_dns.doctor.examine import asked
 from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding, Looked, Report, Unseen
@@ -183,40 +183,7 @@ def test_docker_is_not_sent_to_an_address_where_no_gateway_answers(tmp_path) -> 
 
 
 def test_without_docker_nobody_looks_for_its_containers(tmp_path) -> None:
-    assert codes(containers.servers(Told(tmp_path))) == codes(containers.firewall(Told(tmp_path))) == []
-
-
-@pytest.mark.parametrize(
-    ("rules", "found"),
-    [
-        ("-P INPUT ACCEPT\n", []),
-        ("-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n", ["PAN511"]),
-        ("-P INPUT DROP\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n", ["PAN511"]),
-        ("-P INPUT DROP\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", ["PAN511"]),
-        ("-P INPUT DROP\n-A INPUT -i docker0 -p udp -m udp --dport 53 -j ACCEPT\n", []),
-        ("-P INPUT DROP\n-A INPUT -i eth0 -p udp -m udp --dport 53 -j ACCEPT\n", ["PAN511"]),
-        (
-            "-P INPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-port-unreachable\n",
-            ["PAN511"],
-        ),
-        ("-P INPUT DROP\n-A INPUT -p udp -m udp --dport 5353 -j ACCEPT\n", ["PAN511"]),
-        ("-P INPUT DROP\n-A INPUT -s 10.9.0.0/16 -j ACCEPT\n", ["PAN511"]),
-        ("-P INPUT ACCEPT\n-A INPUT -i docker0 -p udp -m udp --dport 53 -j DROP\n", ["PAN511"]),
-        ("-P INPUT DROP\n-A INPUT -j LOG\n-A INPUT -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT\n", []),
-    ],
-)
-def test_the_firewall_lets_containers_ask(tmp_path, rules, found) -> None:
-    host = Told(tmp_path, commands={"ip -4": BRIDGE, "iptables -S": rules})
-
-    assert codes(containers.firewall(host)) == found
-
-
-@pytest.mark.parametrize(
-    "rules", ["-P INPUT DROP\n-A INPUT -j ufw-user-input\n", "-P INPUT ACCEPT\n-A INPUT -j ts-input\n", None]
-)
-def test_where_another_chain_decides_nothing_is_said(tmp_path, rules) -> None:
-    with pytest.raises(Unseen, match=r"decides|can't be seen"):
-        list(containers.firewall(Told(tmp_path, commands={"ip -4": BRIDGE, "iptables -S": rules})))
+    assert codes(containers.servers(Told(tmp_path))) == codes(firewall.firewall(Told(tmp_path))) == []
 
 
 def itself(recursors=(), version="1.20.1"):

@@ -17,7 +17,7 @@ from lab.resolver import Resolver
 
 NAME = "web.service.consul"
 TOKEN = "b1946ac9-2b1e-4a52-9d2c-0a6f0c1e77aa"  # of this machine's own Consul
-PACKAGES = ["curl", "dbus", "dnsmasq-base", "dnsutils", "docker.io", "iproute2", "iptables", "procps"]
+PACKAGES = ["curl", "dbus", "dnsmasq-base", "dnsutils", "docker.io", "iproute2", "iptables", "procps", "ufw"]
 UNITS = {
     "consul": """
 [Service]
@@ -107,6 +107,9 @@ BROKEN = {
     ),
     "the firewall drops what containers ask": Broken(
         FILTERED, "PAN511", "PAN101", inside=True, after=OPENED
+    ),
+    "ufw drops what containers ask": Broken(
+        ("ufw allow 80/tcp", "ufw --force enable"), "PAN511", "PAN101", inside=True, after=("ufw --force reset",)
     ),
     "containers ask a stranger": Broken((_servers(dns=[addresses.RESOLVER]),), "PAN510", "PAN102", inside=True),
     "a container asks a stranger since before": Broken(
