@@ -1,8 +1,9 @@
 """Identities: who may come in, with which devices, until when. What the commands do, without a command line."""
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,24 @@ class Identities:
         began = time.monotonic()
         with self._index.writing():
             entries = self._known(name, device)
+            theirs = {kind: [entry for entry in entries if entry.door == kind] for kind in self._doors}
+            before = {kind: self._live(kind, theirs[kind]) for kind in self._doors}
             self._index.revoke([entry.serial for entry in entries], now())
             self.shut()
-        ended = [door.end([entry for entry in entries if entry.door == kind]) for kind, door in self._doors.items()]
+        ended = []
+        for kind, door in self._doors.items():
+            done = door.end(theirs[kind])
+            # A door that sees who is revoked may end a session before it is asked to: what is gone by now has ended.
+            ended.append(replace(done, sessions=max(done.sessions, before[kind])) if done.proved else done)
         return Revocation(entries, ended, time.monotonic() - began)
+
+    def _live(self, kind: str, entries: Sequence[Entry]) -> int:
+        """How many sessions of *entries* there are at a door, as far as it tells."""
+        who = {(entry.name, entry.device) for entry in entries}
+        with contextlib.suppress(Trouble):
+            found = self._doors[kind].sessions(entries) if entries else ()
+            return sum((one.get("identity"), one.get("device")) in who for one in found)
+        return 0
 
     def sessions(self) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
         """Who is connected now, and a sentence for each door that does not tell."""

@@ -1,7 +1,7 @@
 """Identities at several doors: all or none, and every door hears of a revocation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,8 +20,8 @@ class OtherDoor:
 
     kind = "other"
 
-    def __init__(self, broken: bool = False, left: int = 0) -> None:
-        self.broken, self.left = broken, left
+    def __init__(self, broken: bool = False, left: int = 0, hasty: bool = False) -> None:
+        self.broken, self.left, self.hasty = broken, left, hasty
         self.shut_out: list[int] = []
         self.ended: list[int] = []
 
@@ -41,7 +41,11 @@ class OtherDoor:
 
     def end(self, entries: Sequence[Entry]) -> Ended:
         self.ended = [entry.serial for entry in entries]
-        return Ended(len(entries), not self.left, "one still lives" if self.left else "")
+        return Ended(0 if self.hasty else len(entries), not self.left, "one still lives" if self.left else "")
+
+    def sessions(self, entries: Sequence[Entry]) -> Sequence[Mapping[str, object]]:
+        strangers = {"identity": "somebody", "device": "else"}
+        return [*({"identity": one.name, "device": one.device} for one in entries), strangers]
 
     def renew_own(self) -> None: ...
 
@@ -68,6 +72,13 @@ def test_a_grant_is_for_every_door_and_a_revoke_too(home):
     assert [entry.door for entry in granted] == ["ssh", "other"]
     assert other.shut_out == other.ended == [granted[1].serial]
     assert ({entry.state(0) for entry in identities.all()}, done.proved, done.sessions) == ({"revoked"}, True, 1)
+
+
+def test_a_session_that_the_door_ended_by_itself_was_ended(home):
+    identities = both(home, OtherDoor(hasty=True))
+    identities.grant([("alice", "laptop")], ["ssh", "other"], Terms(30))
+
+    assert identities.revoke("alice", None).sessions == 1
 
 
 def test_one_door_out_of_order_lets_nobody_in_anywhere(home):

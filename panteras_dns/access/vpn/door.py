@@ -1,7 +1,6 @@
 """The VPN door as the identities see it: certificates of X.509, keys of tls-crypt-v2, sessions of OpenVPN."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -35,7 +34,6 @@ class VpnDoor:
         self._vault = vault
         self._keyring = keyring
         self._ca_key = keyring.vpn_ca or vault.vpn_ca
-        self._before: Counter[str] = Counter()  # who was connected when the last was revoked
 
     @staticmethod
     def create(vault: Vault, chosen: Vpn, keyring: Keyring = UNLOCKED) -> None:
@@ -66,19 +64,9 @@ class VpnDoor:
     def shut(self, index: Index) -> None:
         """One empty file a serial, named by it. It has no date: a list that had one would lock all out some day."""
         serials, _ = index.revoked(self.kind)
-        new = [path for serial in serials if not (path := self._vault.vpn_revoked / str(serial)).exists()]
-        # The keeper sees the files as well, and may end a session before we do.
-        self._before = self._connected() if new else Counter()
-        for path in new:
-            self._vault.replace(path, b"", _EVERYBODY)
-
-    def _connected(self) -> Counter[str]:
-        """How many sessions each name has, as far as OpenVPN tells."""
-        found: Counter[str] = Counter()
-        for socket in self._vault.vpn_run.glob(_SOCKETS):
-            with contextlib.suppress(*NOBODY, Trouble), management.conversation(socket) as server:
-                found.update(client.name for client in server.clients())
-        return found
+        for serial in serials:
+            if not (path := self._vault.vpn_revoked / str(serial)).exists():
+                self._vault.replace(path, b"", _EVERYBODY)
 
     def end(self, entries: Sequence[Entry]) -> Ended:
         who = {x509.common_name(entry.name, entry.device) for entry in entries}
@@ -94,8 +82,6 @@ class VpnDoor:
                 continue
             except Trouble as problem:
                 whys.append(f"no proof that the VPN door let go: {problem}; stop its container")
-        if not whys:  # what was there, and is proved to be gone, has ended
-            ended = max(ended, sum(self._before[name] for name in who))
         return Ended(ended, not whys, "; ".join(whys))
 
     def sessions(self, entries: Sequence[Entry]) -> Sequence[Mapping[str, Any]]:
