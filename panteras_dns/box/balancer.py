@@ -30,6 +30,7 @@ LOOK = 2.0  # seconds between two looks at whether HAProxy is the one it was
 RELOADS_APART = 1.0
 DRAINING = 0.25  # between two looks at instances that leave
 GRACE = 15.0  # after Consul was away: an agent that comes back calls all checks critical until it has run them
+_START = 5.0  # seconds in which HAProxy, started beside us, may be silent
 _AFTER_FAILURE = 30  # times as long until the next try
 _LONG, _LONGEST_PAUSE = 60.0, 5.0  # seconds
 _PATIENCE = 0.05  # seconds; HAProxy's own checks find who is slower to accept
@@ -93,12 +94,14 @@ class Balancer:
         except (Invalid, BadTemplate) as problem:
             self._begun.errback(CannotStart(str(problem)))
             return
+        told_from = self._reactor.seconds() + _START
         while True:
             try:
                 await self._next()
                 self._told.over("haproxy", "HAProxy is as it should be again")
             except Gone as problem:
-                self._told.trouble("haproxy", f"HAProxy does not answer: {problem}")
+                if self._reactor.seconds() > told_from:
+                    self._told.trouble("haproxy", f"HAProxy does not answer: {problem}")
                 await self._mend()
                 await deferLater(self._reactor, 0.1)
                 self._ring()

@@ -18,6 +18,7 @@ from lab.door import PORT
 from lab.gateway import Gateway
 from lab.instance import Instance
 from lab.namespace import Namespace, join
+from lab.patience import eventually
 from lab.resolver import Resolver
 
 TOOLS = (
@@ -180,7 +181,9 @@ def serve(host: Namespace, scratch: Path) -> Iterator[Callable[..., Gateway]]:
 @pytest.fixture
 def gateway(serve: Callable[..., Gateway], consul: Consul, resolver: Resolver) -> Gateway:
     """The gateway as it comes: no option, no configuration, every address of the host."""
-    return serve()
+    made = serve()
+    eventually(lambda: "admin: http" in made.errors, "its admin, which is a process of its own")
+    return made
 
 
 @pytest.fixture(scope="session")

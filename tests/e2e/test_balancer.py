@@ -212,7 +212,7 @@ def test_without_consul_everything_stays_and_a_consul_that_forgot_does_not_empty
     time.sleep(1)
     without = page(laptop, addresses.HOST, NAME)[0]
     eventually(lambda: "the last that Consul said stays" in balancer.errors, "told")
-    old = page(laptop, addresses.HOST, FRONT)[1]
+    eventually(lambda: "What is shown may be old" in page(laptop, addresses.HOST, FRONT)[1], "told on the page")
     consul.start()
     eventually(lambda: "Consul answers again" in balancer.errors, "told")
     forgotten = page(laptop, addresses.HOST, NAME)[0]
@@ -220,7 +220,6 @@ def test_without_consul_everything_stays_and_a_consul_that_forgot_does_not_empty
         register(consul, "python1", f"python1@{one.address}", one.address, PORT, "http")
 
     assert (without, forgotten) == (200, 200)
-    assert "What is shown may be old" in old
     eventually(lambda: page(laptop, addresses.HOST, NAME)[0] == 200, "still there")
 
 
@@ -229,7 +228,7 @@ def test_a_killed_haproxy_is_back_with_what_it_served_and_a_killed_balancer_cost
 ) -> None:
     balancer = start()
     opens(laptop, addresses.HOST, NAME)
-    master = next(pid for pid in balancer.children() if "haproxy" in Path(f"/proc/{pid}/cmdline").read_text())
+    master = haproxy(balancer)
 
     crowd = Crowd(laptop, addresses.HOST, NAME, 200, scratch)
     balancer.signal(signal.SIGKILL)
@@ -249,6 +248,12 @@ def test_a_killed_haproxy_is_back_with_what_it_served_and_a_killed_balancer_cost
     assert opens(laptop, addresses.HOST, NAME) and opens(laptop, addresses.HOST, "python2.service.consul")
 
 
+def haproxy(balancer: Program) -> int:
+    """The master; a check of a configuration may be on its way beside it."""
+    (master,) = [pid for pid in balancer.children() if "master.sock" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return master
+
+
 def page_fails(laptop: Namespace) -> bool:
     try:
         return page(laptop, addresses.HOST, NAME)[0] != 200
@@ -261,9 +266,9 @@ def test_a_file_from_another_day_with_an_address_that_is_gone_is_mended(
 ) -> None:
     balancer = start()
     opens(laptop, addresses.HOST, NAME)
-    time.sleep(2)  # the file follows
-    balancer.stop()
     file = scratch / "balancer" / "haproxy.cfg"
+    eventually(lambda: "server i-" in file.read_text(), "the file, which follows")
+    balancer.stop()
     bind = f"    bind {addresses.HOST}:80\n"
     text = file.read_text()
     assert bind in text and "server i-" in text
@@ -283,12 +288,14 @@ def test_a_silent_haproxy_is_waited_for_and_told(
 ) -> None:
     balancer = start()
     opens(laptop, addresses.HOST, NAME)
-    (master,) = balancer.children()
+    master = haproxy(balancer)
     workers = [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
+    silent = "HAProxy does not answer: "
+    assert silent not in balancer.errors, "it is no trouble that HAProxy takes a moment to start"
     try:
-        eventually(lambda: "HAProxy does not answer: " in balancer.errors, "told", within=20)
+        eventually(lambda: silent in balancer.errors, "told", within=40)
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
@@ -313,7 +320,7 @@ def test_haproxy_is_started_again_when_it_dies(
     opens(laptop, addresses.HOST, NAME)
     register(consul, "python1", "third", ONE, PORT, "http")
     time.sleep(2)
-    (master,) = [pid for pid in balancer.children() if "haproxy" in Path(f"/proc/{pid}/cmdline").read_text()]
+    master = haproxy(balancer)
     worker = int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
 
     for pid in (master, worker):
@@ -352,9 +359,9 @@ def test_hostile_services_change_nothing_for_the_others(
     register(consul, "nowhere", "nowhere", "no.such.host; quit", PORT, "http")
     register(consul, "last", "last", ONE, PORT, "http")
 
-    opens(laptop, addresses.HOST, "last.service.consul")
+    for name in ("last", "evil"):
+        opens(laptop, addresses.HOST, f"{name}.service.consul")
     assert page(laptop, addresses.HOST, NAME)[0] == 200
-    assert page(laptop, addresses.HOST, "evil.service.consul")[0] == 200
     names = set(re.findall(r"^([^#,]+),", servers(laptop), re.MULTILINE))
     assert not [name for name in names if not re.fullmatch(r"[A-Za-z0-9._-]+", name)]
     assert any("left out" in line for line in balancer.warnings())
@@ -435,6 +442,7 @@ def test_the_front_page_lists_the_services_and_follows_them(
 ) -> None:
     start()
     opens(laptop, addresses.HOST, FRONT)
+    eventually(lambda: consul.passing("panteras") == {addresses.HOST}, "its name")
     html = shown(laptop, f"http://{FRONT}/", scratch / "chromium-front")
     known = json.loads(page(laptop, addresses.HOST, FRONT, "/services.json")[1])
     version = settled(laptop)

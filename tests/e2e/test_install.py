@@ -377,7 +377,8 @@ def test_what_somebody_changed_since_is_shown_and_stays(plain: Host) -> None:
 def test_a_port_that_is_taken_and_a_program_that_units_can_not_see_are_refused(mounted: Host) -> None:
     before = mounted.tree()
     mounted.run("systemd-run", "--unit", "holder", PANTERAS, "serve", "--listen", "127.0.0.1")
-    eventually(lambda: "127.0.0.1" in mounted.attempt("dig", "@127.0.0.1", "localhost", "+short"), "a holder")
+    asked = ("dig", "@127.0.0.1", "localhost", "+short")
+    eventually(lambda: mounted.attempt(*asked).strip() == "127.0.0.1", "a holder")
     status, told = mounted.panteras("install", "--yes")
 
     assert status == 1 and "127.0.0.1:53 is held by" in told and "stop it first" in told, told

@@ -279,7 +279,7 @@ def test_what_is_going_on(asks_gateway: Shell, identities: Shell, host: Namespac
     once, as_json, replay = commands(page, "In a terminal")
     (tell,) = commands(page, "Who is connected")
     (ready,) = commands(page, "Paths")
-    eventually(lambda: asks_gateway.run(f"{ready} --silent --show-error; true", host), "an admin")
+    eventually(lambda: asks_gateway.run(f"{ready} --silent --fail; true", host), "an admin that is ready")
     asks_gateway.run("dig @127.0.0.1 web.service.consul", host)
     teller = identities.start(tell, host, scratch / "manual-tell.log", "")
     try:

@@ -118,7 +118,7 @@ def resolves(docker: Docker, container: str) -> bool:
 
 def named(logged: Host, docker: Docker, container: str, client: str) -> None:
     """Wait until what it asks is written with its name: sooner than the engine is looked at without a reason."""
-    eventually(lambda: resolves(docker, container) and container in logged.names(client), container, within=5)
+    eventually(lambda: resolves(docker, container) and container in logged.names(client), container, within=8)
     assert logged.names(client) <= {container, None}
 
 

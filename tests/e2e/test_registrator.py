@@ -54,22 +54,22 @@ def places(consul: Consul, service: str) -> set[tuple[str, int]]:
     return {(one["Service"]["Address"], one["Service"]["Port"]) for one in consul.instances(service)}
 
 
-def since(moment: str) -> float:
-    """Seconds since a moment that the engine told."""
-    return time.time() - datetime.fromisoformat(moment[:26].rstrip("Z") + "+00:00").timestamp()
+def since(moment: str, now: float) -> float:
+    """Seconds from a moment that the engine told to *now*, since 1970."""
+    return now - datetime.fromisoformat(moment[:26].rstrip("Z") + "+00:00").timestamp()
 
 
 def test_an_instance_is_there_half_a_second_after_its_start_and_gone_as_soon_after_its_end(
     consul: Consul, containers: Containers, docker: Docker, registrator: Program
 ) -> None:
     containers.run("web", "--env", "SERVICE_TAGS=http,v1")
-    eventually(lambda: places(consul, "python1"), "registered", every=0.01)
-    late = since(containers.state("web")["StartedAt"])
+    there = eventually(lambda: places(consul, "python1") and time.time(), "registered", every=0.01)
+    late = since(containers.state("web")["StartedAt"], there)
 
     assert places(consul, "python1") == {(addresses.HOST, containers.port("web"))}
     docker.run("kill", "web")
-    eventually(lambda: not places(consul, "python1"), "deregistered", every=0.01)
-    late_end = since(containers.state("web")["FinishedAt"])
+    gone = eventually(lambda: not places(consul, "python1") and time.time(), "deregistered", every=0.01)
+    late_end = since(containers.state("web")["FinishedAt"], gone)
 
     print(f"in Consul {late:.3f} s after its start, out {late_end:.3f} s after its end")
     assert late < 0.5 and late_end < 0.5

@@ -204,7 +204,7 @@ def test_who_is_revoked_is_out_within_a_second_also_while_loading(
     again = attempt(visitor, kit, "ssh", "-F", "ssh_config", HOST)
     assert (done["sessions_ended"], done["proved"]) == (1, True)
     assert done["seconds"] < 1
-    assert took < 3, "with the start of Python on a busy machine"
+    assert took < 10, "with the start of Python on a busy machine"
     assert loaded.stat().st_size < big.stat().st_size
     assert "Permission denied" in again.stderr
 
@@ -229,7 +229,7 @@ def test_the_container_has_no_rights_and_knows_that_it_is_well(door: Door, docke
         "healthy",
         within=30,
     )
-    script = "for p in /proc/[0-9]*; do grep -HE '^(CapEff|CapPrm|NoNewPrivs|Uid)' $p/status; cat $p/comm; done"
+    script = "for p in /proc/[0-9]*; do grep -HE '^(CapEff|CapPrm|NoNewPrivs|Uid)' $p/status; cat $p/comm; done; true"
 
     told = docker.run("exec", door.container, "sh", "-c", script).splitlines()
 
@@ -239,9 +239,7 @@ def test_the_container_has_no_rights_and_knows_that_it_is_well(door: Door, docke
         *(("CapPrm:", "0000000000000000"), ("CapEff:", "0000000000000000")),
         *(("NoNewPrivs:", "1"), ("Uid:", "10022")),
     }
-    assert "consul.service.consul: " in docker.run(
-        "inspect", "--format", "{{(index .State.Health.Log 0).Output}}", door.container
-    )
+    assert "consul.service.consul: " in docker.run("inspect", "--format", "{{json .State.Health.Log}}", door.container)
 
 
 def test_ssh_audit_has_no_objection(door: Door, visitor: Namespace, scratch: Path) -> None:

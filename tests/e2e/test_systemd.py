@@ -55,8 +55,11 @@ def test_the_units_of_the_readme(machine: Machine, docker: Docker, consul: Consu
     page = eventually(lambda: machine.attempt(*shlex.split(curl), "--silent", "--fail"), "its page")
     assert page.startswith("python1 ")
 
-    machine.run("systemctl", "kill", "--signal=KILL", "panteras-balancer", "panteras-registrator")
+    killed = ("panteras-balancer", "panteras-registrator")
+    before = _pids(machine, *killed)
+    machine.run("systemctl", "kill", "--signal=KILL", *killed)
     assert machine.attempt(*shlex.split(curl), "--silent", "--fail") == page, "nobody notices"
+    eventually(lambda: not _pids(machine, *killed) & before, "others in their place", within=20)
     eventually(lambda: machine.attempt("systemctl", "is-active", *UNITS) == "active\n" * 4, "all are back")
     docker.run(*shlex.split(run.replace("python1", "python2"))[1:])
     other = curl.replace("python1", "python2")
@@ -71,6 +74,10 @@ def test_the_units_of_the_readme(machine: Machine, docker: Docker, consul: Consu
     assert machine.attempt("systemctl", "is-active", *UNITS) == "inactive\n" * 4
     assert {one["Service"] for one in consul.known().values()} == {"panteras"}
     assert "panteras" not in machine.run("ls", "/etc/systemd/system", "/opt")
+
+
+def _pids(machine: Machine, *units: str) -> set[str]:
+    return set(machine.run("systemctl", "show", "--value", "--property", "MainPID", *units).split())
 
 
 def _exposure(told: str) -> float:

@@ -81,6 +81,13 @@ def sent(roamer: Namespace) -> int:
     return int(roamer.run("cat", "/sys/class/net/tun0/statistics/tx_packets"))
 
 
+def beside(roamer: Namespace) -> str:
+    """The answer for a name of others; "" if anything went into the tunnel meanwhile, as the kernel's own now and then."""
+    packets = sent(roamer)
+    found = roamer.run("dig", "+short", "www.example")
+    return found if sent(roamer) == packets else ""
+
+
 def test_a_profile_leads_to_the_page_by_its_name_and_takes_no_other_names_along(
     door: Container, connect: Callable[..., Client], roamer: Namespace, scratch: Path
 ) -> None:
@@ -93,9 +100,7 @@ def test_a_profile_leads_to_the_page_by_its_name_and_takes_no_other_names_along(
         eventually(lambda: "10.77.9." in attempt(roamer, scratch, "dig", "+short", "+time=1", NAME).stdout, "the name")
         fetched = page(roamer, profile, f"http://{NAME}:{PAGES}/")
         me = roamer.run("dig", "+short", "TXT", "me.access.consul")
-        packets = sent(roamer)
-        other = roamer.run("dig", "+short", "www.example")
-        unchanged = sent(roamer) == packets
+        other = eventually(lambda: beside(roamer), "another name, asked beside the tunnel")
         dom = shown(roamer, f"http://{NAME}:{PAGES}/", scratch / "vpn-browser")
     finally:
         own.stop()
@@ -104,7 +109,7 @@ def test_a_profile_leads_to_the_page_by_its_name_and_takes_no_other_names_along(
     assert fetched.stdout.startswith("python1 at 10.77.9."), fetched.stderr
     assert "python1 at 10.77.9." in dom
     assert "identity=alice device=laptop door=vpn" in me
-    assert (other, unchanged) == ("192.0.2.7\n", True)
+    assert other == "192.0.2.7\n"
     pushed = [line.partition("=")[2] for line in told.splitlines() if line.startswith("foreign_option_")]
     assert sorted(pushed) == [f"dhcp-option DNS {DNS}", "dhcp-option DOMAIN consul", "dhcp-option DOMAIN-ROUTE consul"]
     assert f"dns server 0 address {DNS}" in client.output
@@ -198,7 +203,7 @@ def test_who_is_revoked_is_out_within_a_second_also_while_loading(
         again.stop()
     assert (done["sessions_ended"], done["proved"]) == (1, True)
     assert done["seconds"] < 1
-    assert took < 3, "with the start of Python on a busy machine"
+    assert took < 10, "with the start of Python on a busy machine"
     assert len(done["serials"]) == 2, "both doors are shut"
     assert loaded.stat().st_size < size + 50_000_000 < big.stat().st_size
     assert "('your access was revoked')" in client.output

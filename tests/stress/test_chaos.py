@@ -89,13 +89,14 @@ def test_consul_that_dies_and_comes_back_under_load(gateway, responder):
     port = consul.port
     running = gateway("--listen", "127.0.0.1:0", "--consul", str(consul)).ready()
     results: list[str] = []
+    took: list[float] = []
     over = threading.Event()
 
     def client() -> None:
         while not over.is_set():
             began = time.monotonic()
             message = ask(running.port, "web.service.consul", timeout=5)
-            assert time.monotonic() - began < 2.5
+            took.append(time.monotonic() - began)
             results.append(addresses(message)[0] if message.rcode() == 0 else f"rcode {message.rcode()}")
 
     thread = threading.Thread(target=client)
@@ -110,6 +111,7 @@ def test_consul_that_dies_and_comes_back_under_load(gateway, responder):
     thread.join(10)
 
     assert set(results) == {"10.0.0.1", "rcode 2"}
+    assert max(took) < 2.5
     counted = running.counters()
     assert counted[f'panteras_upstream_refused_total{{server="127.0.0.1:{port}"}}'] > 0
     assert counted["panteras_servfails_total"] >= results.count("rcode 2") > 0

@@ -78,6 +78,7 @@ class Compose:
         """SIGKILL to its first process, as a crash or the kernel's out-of-memory killer does it; then it is back."""
         (container,) = self.containers(service)
         before = self.pid(container)
+        assert before, f"{service} does not run"  # 0 would be ourselves
         os.kill(before, signal.SIGKILL)
         eventually(lambda: self.pid(container) not in {0, before}, f"{service} is back", within=30)
 
