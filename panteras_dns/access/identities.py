@@ -74,10 +74,12 @@ class Identities:
         began = time.monotonic()
         with self._index.writing():
             entries = self._known(name, device)
-            theirs = {kind: [entry for entry in entries if entry.door == kind] for kind in self._doors}
-            before = {kind: self._live(kind, theirs[kind]) for kind in self._doors}
             self._index.revoke([entry.serial for entry in entries], now())
-            self.shut()
+            theirs = {kind: [entry for entry in entries if entry.door == kind] for kind in self._doors}
+            before = {}
+            for kind, door in self._doors.items():
+                before[kind] = self._live(kind, theirs[kind])
+                door.shut(self._index)
         ended = []
         for kind, door in self._doors.items():
             done = door.end(theirs[kind])

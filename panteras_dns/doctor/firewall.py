@@ -2,11 +2,11 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from panteras_dns.doctor.containers import bridge
-from panteras_dns.doctor.finding import Finding, Unseen
+from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding, Unseen
 from panteras_dns.doctor.host import Host
 from panteras_dns.doctor.inside import running
 from panteras_dns.doctor.iptables import ACCEPT, DROP, Packet, Rules
@@ -14,6 +14,8 @@ from panteras_dns.doctor.iptables import ACCEPT, DROP, Packet, Rules
 _DOCKER0 = "docker0"
 _KINDS = ("udp", "tcp")
 _UFW = "ufw-user-input"  # its chain for what people allow
+_LEGACY = "/proc/net/ip_tables_names"
+_OWN = ("ip", "filter", "INPUT")  # of iptables, where that writes to nftables
 
 
 def firewall(host: Host) -> Iterator[Finding]:
@@ -21,48 +23,60 @@ def firewall(host: Host) -> Iterator[Finding]:
     address = bridge(host)
     if not address:
         return
-    told = host.command("iptables", "-S")
-    if told is None:
-        raise Unseen("the rules can't be seen: run it as root, with iptables")
-    rules = Rules(told)
+    on_nft = "nf_tables" in (host.command("iptables", "-V") or "")
+    filters = _filters(host, on_nft)
     names = dict.fromkeys((_DOCKER0, *(one.bridge for one in running(host) if one.bridge)))
-    fates = {name: _fate(rules, host, name, address) for name in names}
-    if shut := [name for name, fate in fates.items() if fate == {DROP}]:
+    packets = [one for name in names for one in _packets(host, name, address)]
+    fates = [(one, frozenset[str]().union(*(rules.fate(one) for rules in filters))) for one in packets]
+    if shut := [one for one in packets if any(rules.fate(one) == {DROP} for rules in filters)]:
         yield Finding(
             "PAN511",
             "the firewall drops what containers ask",
-            f"iptables takes nothing from {' and '.join(shut)} at port 53",
-            tuple(line for name in shut for line in _open(name, _UFW in rules)),
+            f"iptables does not take to port 53: {', '.join(f'{one.protocol} from {one.interface}' for one in shut)}",
+            tuple(line for one in shut for line in _open(one, filters[0])),
+            PROBLEM if "udp" in {one.protocol for one in shut} else WARNING,
         )
-    elif any(fate != {ACCEPT} for fate in fates.values()):
+    elif any(fate != {ACCEPT} for _, fate in fates):
         raise Unseen("rules of iptables decide by more than is known here")
-    elif chain := _other(host):
+    elif chain := _other(host, on_nft):
         raise Unseen(f"{chain} of nftables drops what it has no rule for")
 
 
-def _fate(rules: Rules, host: Host, name: str, address: str) -> frozenset[str]:
-    """Of both kinds of questions; docker0's own address is where they go from other bridges, too."""
+def _filters(host: Host, on_nft: bool) -> Sequence[Rules]:
+    """What iptables has; old programs may have left rules of their own in the kernel's other table."""
+    told = [host.command("iptables", "-S")]
+    if on_nft and "filter" in (host.read(_LEGACY) or "").split():
+        told.append(host.command("iptables-legacy", "-S"))
+    if None in told:
+        raise Unseen("the rules can't be seen: run it as root, with iptables")
+    return [Rules(one or "") for one in told]
+
+
+def _packets(host: Host, name: str, address: str) -> Iterator[Packet]:
+    """The questions from a bridge. docker0's own address is where they go from other bridges, too."""
     told = (host.command("ip", "-4", "-brief", "address", "show", "dev", name) or "").split()
     source = ipaddress.IPv4Interface(told[2]).network if len(told) > 2 else ipaddress.IPv4Network("0.0.0.0/0")
-    server = ipaddress.IPv4Address(address)
-    fates = [rules.fate(Packet(name, source, server, kind)) for kind in _KINDS]
-    return frozenset((DROP,)) if {DROP} in fates else frozenset().union(*fates)
+    for kind in _KINDS:
+        yield Packet(name, source, ipaddress.IPv4Address(address), kind)
 
 
-def _open(name: str, ufw: bool) -> tuple[str, ...]:
-    """The commands that let questions from a bridge in, in the words of who keeps the rules."""
-    if ufw:
-        return (f"ufw allow in on {name} to any port 53",)
-    return tuple(f"iptables -I INPUT -i {name} -p {kind} --dport 53 -j ACCEPT" for kind in _KINDS)
+def _open(packet: Packet, rules: Rules) -> tuple[str, ...]:
+    """The command that lets it in: ufw's, where ufw keeps the rules and decides."""
+    name, kind = packet.interface, packet.protocol
+    if _UFW in rules and rules.fate(packet, opened=_UFW) == {ACCEPT}:
+        return (f"ufw prepend allow in on {name} to any port 53 proto {kind}",)
+    return (f"iptables -I INPUT -i {name} -p {kind} --dport 53 -j ACCEPT",)
 
 
-def _other(host: Host) -> str:
+def _other(host: Host, on_nft: bool) -> str:
     """A chain beside those of iptables that drops what it does not know; "" for none that can be seen."""
-    with suppress(ValueError, KeyError, TypeError):
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
         for one in json.loads(host.command("nft", "-j", "list", "chains") or "")["nftables"]:
             chain = one.get("chain", {})
             place = tuple(chain.get(key) for key in ("family", "table", "name"))
-            drops = (chain.get("hook"), chain.get("policy")) == ("input", "drop")
-            if drops and place[0] in ("ip", "inet") and place[:2] != ("ip", "filter"):
+            on_the_way = chain.get("hook") in ("input", "prerouting") and place[0] in ("ip", "inet", "bridge")
+            # firewalld's last rule rejects, whatever the policy.
+            drops = chain.get("policy") == "drop" or (place[1] == "firewalld" and chain.get("hook") == "input")
+            if on_the_way and drops and not (on_nft and place == _OWN):
                 return " ".join(place)
     return ""

@@ -36,12 +36,19 @@ def running(host: Host) -> list[Container]:
     ids = [one for one in (host.command("docker", "ps", "--quiet") or "").split() if _ID.fullmatch(one)]
     told = host.command("docker", "inspect", "--format", _SHOWN, *ids[:100]) if ids else ""
     found: dict[str, Container] = {}
+    shut: set[str] = set()  # networks that lead nowhere
     for line in (told or "").splitlines():
         pid, name, network, path, own = (*line.split("\t"), "", "", "", "")[:5]
-        if pid.isdigit() and int(pid) and network not in _OUTSIDE and ":" not in network and network not in found:
-            bridge = _bridge(host, network)
-            if bridge is not None and len(found) < MOST:
-                found[network] = Container(int(pid), name.lstrip("/"), network, bridge, path, own != "0")
+        known = network in _OUTSIDE or ":" in network or network in found or network in shut
+        if known or not pid.isdigit() or not int(pid):
+            continue
+        bridge = _bridge(host, network)
+        if bridge is None:
+            shut.add(network)
+            continue
+        found[network] = Container(int(pid), name.lstrip("/"), network, bridge, path, own != "0")
+        if len(found) == MOST:
+            break
     return list(found.values())
 
 

@@ -23,7 +23,14 @@ def output(*words: str) -> str | None:
     if program is None:
         return None
     try:
-        done = subprocess.run([program, *words[1:]], capture_output=True, text=True, timeout=_COMMAND, check=False)
+        done = subprocess.run(
+            [program, *words[1:]],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_COMMAND,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

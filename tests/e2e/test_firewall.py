@@ -14,9 +14,10 @@ from lab.process import Process
 
 from panteras_dns.doctor.iptables import ACCEPT, DROP, Packet, Rules
 
-SERVER, CLIENT = "172.30.1.1", "172.30.1.7"
+SERVER, CLIENT, GUESTS = "172.30.1.1", "172.30.1.7", IPv4Network("172.30.1.0/24")
 RECEIVE = f"""
 import socket
+tcp = socket.create_server(("{SERVER}", 53), backlog=128)
 asked, done = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
 asked.bind(("{SERVER}", 53)), done.bind(("{SERVER}", 54))
 asked.setblocking(False)
@@ -31,6 +32,15 @@ SEND = f"""
 import socket
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
     one.sendto(b"question", ("{SERVER}", 53)), one.sendto(b"done", ("{SERVER}", 54))
+"""
+CONNECT = f"""
+import socket
+with socket.socket() as one:
+    one.settimeout(2)
+    try:
+        print(one.connect(("{SERVER}", 53)))
+    except OSError:
+        pass
 """
 FRESH = ("-P INPUT ACCEPT", "-F", "-X", "-A INPUT -p udp --dport 54 -j ACCEPT")
 RULES = {
@@ -53,7 +63,13 @@ RULES = {
     "an address of ours": ["-P INPUT DROP", f"-A INPUT -d {SERVER}/32 -j ACCEPT"],
     "a local address": ["-P INPUT DROP", "-A INPUT -m addrtype --dst-type LOCAL -j ACCEPT"],
     "a broadcast": ["-P INPUT DROP", "-A INPUT -m addrtype --dst-type BROADCAST -j ACCEPT"],
-    "a word in a comment": ["-P INPUT DROP", "-A INPUT -i lo -m comment --comment '-i docker0 -j' -j ACCEPT"],
+    "options in a comment": ["-P INPUT DROP", "-A INPUT -m comment --comment '! -i lo -j DROP' -j ACCEPT"],
+    "a comment alone": ["-P INPUT DROP", "-A INPUT -m comment --comment ! -m state --state NEW -j ACCEPT"],
+    "SYN": ["-P INPUT DROP", "-A INPUT -p tcp --syn -j ACCEPT"],
+    "all but SYN": ["-A INPUT -p tcp ! --syn -j DROP"],
+    "odd flags": ["-A INPUT -p tcp --tcp-flags ALL NONE -j DROP", "-A INPUT -p tcp --tcp-flags SYN,FIN SYN,FIN -j DROP"],
+    "fragments": ["-A INPUT -f -j DROP"],
+    "a packet for us alone": ["-P INPUT DROP", "-A INPUT -m pkttype --pkt-type unicast -j ACCEPT"],
     "a mark on the way": ["-P INPUT DROP", "-A INPUT -m comment --comment one", "-A INPUT -p udp -j ACCEPT"],
     "a chain": ["-N own", "-P INPUT DROP", "-A INPUT -j own", "-A own -p udp -j ACCEPT"],
     "a chain that is passed": ["-N own", "-A INPUT -j own", "-A INPUT -j DROP", "-A own -p tcp -j ACCEPT"],
@@ -77,6 +93,9 @@ class Bridge:
     def use(self, rules: Sequence[str]) -> None:
         for rule in (*FRESH, *rules):
             self.host.run("iptables", *shlex.split(rule))
+
+    def connects(self) -> bool:
+        return bool(self.guest.run(sys.executable, "-c", CONNECT))
 
     def arrives(self) -> bool:
         before = self.server.output
@@ -103,8 +122,9 @@ def bridge(scratch: Path) -> Iterator[Bridge]:
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 def test_the_doctor_reads_rules_as_the_kernel_does(bridge: Bridge, rules: Sequence[str]) -> None:
     bridge.use(rules)
-    packet = Packet("docker0", IPv4Network("172.30.1.0/24"), IPv4Address(SERVER), "udp")
+    told = Rules(bridge.host.run("iptables", "-S"))
 
-    fate = Rules(bridge.host.run("iptables", "-S")).fate(packet)
+    udp, tcp = (told.fate(Packet("docker0", GUESTS, IPv4Address(SERVER), kind)) for kind in ("udp", "tcp"))
 
-    assert fate == {ACCEPT if bridge.arrives() else DROP}
+    assert udp == {ACCEPT if bridge.arrives() else DROP}
+    assert tcp == {ACCEPT if bridge.connects() else DROP}

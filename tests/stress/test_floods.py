@@ -35,7 +35,7 @@ def pour(port: int, packets, rate: float = 15_000) -> None:
 
 
 def slowest(port: int, name: str, count: int = 50) -> float:
-    """Seconds of the slowest of *count* answers, all of them right."""
+    """Seconds of the slowest of *count* answers, all of them right, once what was poured before is through."""
     worst = 0.0
     with contextlib.suppress(dns.exception.Timeout):
         ask(port, name, timeout=4)  # behind all that waits in the socket, or lost where that was full

@@ -15,7 +15,7 @@ RECORDS = "".join(
 
 @pytest.mark.parametrize("user", ["root", "nobody"])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_five_thousand_questions_a_second_survive_three_restarts(gateway, tmp_path, workers, user):
+def test_no_question_of_thousands_a_second_is_lost_by_three_restarts(gateway, tmp_path, workers, user):
     (tmp_path / "upstream.toml").write_text(RECORDS)
     source = gateway("--listen", "127.0.0.1:0", "--config", str(tmp_path / "upstream.toml")).ready()
     handover = tmp_path / "handover"
