@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 IN := $(VENV)/bin
-FAST := -n 3 --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
+# Tests that mostly wait stand together: a worker that is done takes some of them over
+SPREAD := --dist worksteal
+FAST := -n 3 $(SPREAD) --ignore tests/e2e --ignore tests/stress --ignore tests/conformance
 
 .PHONY: demo test conform conformance stress e2e bench bench-door bench-vpn bench-box soak lint docs site clean
 
@@ -10,11 +12,11 @@ demo: $(VENV)/ready  ## a sample catalogue on 127.0.0.1:5353
 	$(IN)/panteras serve --demo
 
 test: $(VENV)/ready  ## the fast suite with the C extension, and what touches sockets over plain ones
-	PANTERAS_BATCH=plain $(IN)/pytest -n 3 tests/test_batch.py tests/transport
+	PANTERAS_BATCH=plain $(IN)/pytest -n 3 $(SPREAD) tests/test_batch.py tests/transport
 	PANTERAS_BATCH=native $(IN)/pytest $(FAST)
 
 conform: $(VENV)/ready  ## the protocol, row by row
-	$(IN)/pytest -n 4 tests/conformance
+	$(IN)/pytest -n 4 $(SPREAD) tests/conformance
 
 conformance: $(VENV)/ready  ## the same beside unbound, dnsmasq and dnsdist; writes docs/conformance.md
 	$(IN)/python -m tests.conformance.report
