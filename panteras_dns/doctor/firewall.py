@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from panteras_dns.doctor.containers import bridge
@@ -27,29 +27,31 @@ def firewall(host: Host) -> Iterator[Finding]:
     filters = _filters(host, on_nft)
     names = dict.fromkeys((_DOCKER0, *(one.bridge for one in running(host) if one.bridge)))
     packets = [one for name in names for one in _packets(host, name, address)]
-    fates = [(one, frozenset[str]().union(*(rules.fate(one) for rules in filters))) for one in packets]
-    if shut := [one for one in packets if any(rules.fate(one) == {DROP} for rules in filters)]:
+    fates = {(program, one): rules.fate(one) for program, rules in filters.items() for one in packets}
+    if shut := [place for place, fate in fates.items() if fate == {DROP}]:
+        told = dict.fromkeys(f"{one.protocol} from {one.interface}" for _, one in shut)
         yield Finding(
             "PAN511",
             "the firewall drops what containers ask",
-            f"iptables does not take to port 53: {', '.join(f'{one.protocol} from {one.interface}' for one in shut)}",
-            tuple(line for one in shut for line in _open(one, filters[0])),
-            PROBLEM if "udp" in {one.protocol for one in shut} else WARNING,
+            f"iptables does not take to port 53: {', '.join(told)}",
+            tuple(_open(program, one, filters[program]) for program, one in shut),
+            PROBLEM if "udp" in {one.protocol for _, one in shut} else WARNING,
         )
-    elif any(fate != {ACCEPT} for _, fate in fates):
+    elif set(fates.values()) != {frozenset((ACCEPT,))}:
         raise Unseen("rules of iptables decide by more than is known here")
     elif chain := _other(host, on_nft):
         raise Unseen(f"{chain} of nftables drops what it has no rule for")
 
 
-def _filters(host: Host, on_nft: bool) -> Sequence[Rules]:
-    """What iptables has; old programs may have left rules of their own in the kernel's other table."""
-    told = [host.command("iptables", "-S")]
+def _filters(host: Host, on_nft: bool) -> Mapping[str, Rules]:
+    """What each program shows: old ones may have left rules of their own in the kernel's other table."""
+    programs = ["iptables"]
     if on_nft and "filter" in (host.read(_LEGACY) or "").split():
-        told.append(host.command("iptables-legacy", "-S"))
-    if None in told:
+        programs.append("iptables-legacy")
+    told = {program: host.command(program, "-S") for program in programs}
+    if None in told.values():
         raise Unseen("the rules can't be seen: run it as root, with iptables")
-    return [Rules(one or "") for one in told]
+    return {program: Rules(text or "") for program, text in told.items()}
 
 
 def _packets(host: Host, name: str, address: str) -> Iterator[Packet]:
@@ -60,12 +62,12 @@ def _packets(host: Host, name: str, address: str) -> Iterator[Packet]:
         yield Packet(name, source, ipaddress.IPv4Address(address), kind)
 
 
-def _open(packet: Packet, rules: Rules) -> tuple[str, ...]:
+def _open(program: str, packet: Packet, rules: Rules) -> str:
     """The command that lets it in: ufw's, where ufw keeps the rules and decides."""
     name, kind = packet.interface, packet.protocol
     if _UFW in rules and rules.fate(packet, opened=_UFW) == {ACCEPT}:
-        return (f"ufw prepend allow in on {name} to any port 53 proto {kind}",)
-    return (f"iptables -I INPUT -i {name} -p {kind} --dport 53 -j ACCEPT",)
+        return f"ufw prepend allow in on {name} to any port 53 proto {kind}"
+    return f"{program} -I INPUT -i {name} -p {kind} --dport 53 -j ACCEPT"
 
 
 def _other(host: Host, on_nft: bool) -> str:
