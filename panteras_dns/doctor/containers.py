@@ -12,14 +12,20 @@ from panteras_dns.doctor.resolver import RESOLV_CONF, need_gateway
 from panteras_dns.endpoint import Endpoint
 from panteras_dns.host.resolv import nameservers
 
+DOCKER0 = "docker0"  # the interface of Docker's own bridge
 _DAEMON = "/etc/docker/daemon.json"
 
 
 def bridge(host: Host) -> str:
     """The address of docker's bridge, where containers can ask; "" without one."""
-    told = host.command("ip", "-4", "-brief", "address", "show", "dev", "docker0") or ""
-    parts = told.split()
-    return parts[2].partition("/")[0] if len(parts) > 2 else ""
+    found = interface(host, DOCKER0)
+    return str(found.ip) if found else ""
+
+
+def interface(host: Host, name: str) -> ipaddress.IPv4Interface | None:
+    """The address of an interface, with its network; None without one."""
+    parts = (host.command("ip", "-4", "-brief", "address", "show", "dev", name) or "").split()
+    return ipaddress.IPv4Interface(parts[2]) if len(parts) > 2 else None
 
 
 def servers(host: Host) -> Iterator[Finding]:

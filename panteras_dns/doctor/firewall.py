@@ -5,13 +5,13 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from panteras_dns.doctor.containers import bridge
+from panteras_dns.doctor.containers import DOCKER0, bridge, interface
 from panteras_dns.doctor.finding import PROBLEM, WARNING, Finding, Unseen
 from panteras_dns.doctor.host import Host
 from panteras_dns.doctor.inside import running
 from panteras_dns.doctor.iptables import ACCEPT, DROP, Packet, Rules
 
-_DOCKER0 = "docker0"
+_ANYWHERE = ipaddress.IPv4Network("0.0.0.0/0")
 _KINDS = ("udp", "tcp")
 _UFW = "ufw-user-input"  # its chain for what people allow
 _LEGACY = "/proc/net/ip_tables_names"
@@ -25,7 +25,7 @@ def firewall(host: Host) -> Iterator[Finding]:
         return
     on_nft = "nf_tables" in (host.command("iptables", "-V") or "")
     filters = _filters(host, on_nft)
-    names = dict.fromkeys((_DOCKER0, *(one.bridge for one in running(host) if one.bridge)))
+    names = dict.fromkeys((DOCKER0, *(one.bridge for one in running(host) if one.bridge)))
     packets = [one for name in names for one in _packets(host, name, address)]
     fates = {(program, one): rules.fate(one) for program, rules in filters.items() for one in packets}
     if shut := [place for place, fate in fates.items() if fate == {DROP}]:
@@ -56,8 +56,8 @@ def _filters(host: Host, on_nft: bool) -> Mapping[str, Rules]:
 
 def _packets(host: Host, name: str, address: str) -> Iterator[Packet]:
     """The questions from a bridge. docker0's own address is where they go from other bridges, too."""
-    told = (host.command("ip", "-4", "-brief", "address", "show", "dev", name) or "").split()
-    source = ipaddress.IPv4Interface(told[2]).network if len(told) > 2 else ipaddress.IPv4Network("0.0.0.0/0")
+    found = interface(host, name)
+    source = found.network if found else _ANYWHERE
     for kind in _KINDS:
         yield Packet(name, source, ipaddress.IPv4Address(address), kind)
 

@@ -35,21 +35,18 @@ def running(host: Host) -> list[Container]:
     """One of each network, the first that Docker tells of."""
     ids = [one for one in (host.command("docker", "ps", "--quiet") or "").split() if _ID.fullmatch(one)]
     told = host.command("docker", "inspect", "--format", _SHOWN, *ids[:100]) if ids else ""
-    found: dict[str, Container] = {}
-    shut: set[str] = set()  # networks that lead nowhere
+    found: list[Container] = []
+    seen = set(_OUTSIDE)
     for line in (told or "").splitlines():
         pid, name, network, path, own = (*line.split("\t"), "", "", "", "")[:5]
-        known = network in _OUTSIDE or ":" in network or network in found or network in shut
-        if known or not pid.isdigit() or not int(pid):
+        if network in seen or ":" in network or not pid.isdigit() or not int(pid):
             continue
-        bridge = _bridge(host, network)
-        if bridge is None:
-            shut.add(network)
-            continue
-        found[network] = Container(int(pid), name.lstrip("/"), network, bridge, path, own != "0")
+        seen.add(network)
+        if (bridge := _bridge(host, network)) is not None:
+            found.append(Container(int(pid), name.lstrip("/"), network, bridge, path, own != "0"))
         if len(found) == MOST:
             break
-    return list(found.values())
+    return found
 
 
 def _bridge(host: Host, network: str) -> str | None:

@@ -160,7 +160,7 @@ def _state(_packet: Packet, value: str) -> bool | None:
 def _flags(_packet: Packet, value: str) -> bool:
     """The first packet of a connection is a SYN and nothing else."""
     looked_at, wanted = value.split(" ")
-    return wanted == ("SYN" if "SYN" in looked_at.split(",") or looked_at == "ALL" else "NONE")
+    return wanted == ("SYN" if "SYN" in looked_at.split(",") else "NONE")
 
 
 _LOOKS: Mapping[str, Callable[[Packet, str], bool | None]] = {

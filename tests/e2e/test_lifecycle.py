@@ -99,6 +99,7 @@ def test_a_killed_worker_is_replaced_while_the_other_answers(host: Namespace, se
     before = eventually(lambda: _pair(gateway), "two workers")
 
     os.kill(before[0], signal.SIGKILL)
+    killed = time.monotonic()
     for _ in range(10):
         assert dig.ask(host, "127.0.0.1", NAME).addresses == set(addresses.PYTHON1)
     eventually(
@@ -107,6 +108,7 @@ def test_a_killed_worker_is_replaced_while_the_other_answers(host: Namespace, se
         within=LONGEST_LOSS_OF_A_WORKER,
     )
 
+    assert time.monotonic() - killed < LONGEST_LOSS_OF_A_WORKER
     for _ in range(10):
         assert dig.ask(host, "127.0.0.1", NAME).addresses == set(addresses.PYTHON1)
 
@@ -255,7 +257,4 @@ def _a_configuration(printer: str) -> str:
 
 
 def _answers(host: Namespace, server: str) -> bool:
-    try:
-        return dig.ask(host, server, NAME).addresses == set(addresses.PYTHON1)
-    except AssertionError:
-        return False
+    return dig.ask(host, server, NAME).addresses == set(addresses.PYTHON1)

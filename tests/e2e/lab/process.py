@@ -64,7 +64,7 @@ class Process:
 
     def wait_until(self, look: Callable[[], object], what: str, within: float = 15.0) -> None:
         """Wait until *look* returns something true, but not longer than the program lives."""
-        eventually(lambda: look() or not self.running, what, within)
+        eventually(lambda: not self.running or look(), what, within)
         assert self.running, f"ended with {self._popen.returncode} before it was {what}:\n{self.output}{self.errors}"
 
     def stop(self) -> int:
